@@ -1,0 +1,68 @@
+# The libraries that tests, examples and benchmarks can use. Each that is found becomes one target:
+#
+#   sage_libtorch  sage_eigen  sage_xtensor  sage_stb  sage_cli11
+#
+# and each that is not costs one line that says what is left out. Nothing is downloaded. Consumers write
+# `if(TARGET sage_libtorch)`. The finding is done in functions: variables that a package sets (LibTorch's configuration
+# rewrites CMAKE_CXX_FLAGS, for one) end with the function, and only those who link the target see the flags.
+include(CheckCXXSourceCompiles)
+
+function(sage_left_out what why)
+  message(STATUS "SAGE: ${why}: ${what} left out")
+endfunction()
+
+# Headers only, from a package that CMake does not know: one INTERFACE target on the folder that holds `header`.
+function(sage_find_headers target header what)
+  find_path(${target}_INCLUDE_DIR "${header}")
+  mark_as_advanced(${target}_INCLUDE_DIR)
+  if(NOT ${target}_INCLUDE_DIR)
+    sage_left_out("${what}" "no ${header}")
+    return()
+  endif()
+  add_library(${target} INTERFACE)
+  target_include_directories(${target} SYSTEM INTERFACE "${${target}_INCLUDE_DIR}")
+endfunction()
+
+# An imported target of a CMake package, under our name.
+function(sage_find_package target package imported what)
+  find_package(${package} QUIET CONFIG)
+  if(NOT TARGET ${imported})
+    sage_left_out("${what}" "no ${package}")
+    return()
+  endif()
+  add_library(${target} INTERFACE)
+  target_link_libraries(${target} INTERFACE ${imported})
+endfunction()
+
+# LibTorch: whichever CMAKE_PREFIX_PATH names, else the system's. LibTorch 1.13 is not valid C++20 for Clang, which
+# rejects std::vector<IValue> inside the definition of IValue: a small program tells, rather than a list of versions.
+function(sage_find_libtorch)
+  find_package(Torch QUIET)
+  if(NOT Torch_FOUND)
+    sage_left_out("the LibTorch tests and sage_train" "no LibTorch")
+    return()
+  endif()
+  set(CMAKE_CXX_STANDARD 20)
+  set(CMAKE_REQUIRED_LIBRARIES ${TORCH_LIBRARIES})
+  set(CMAKE_REQUIRED_QUIET TRUE)
+  check_cxx_source_compiles("#include <ATen/core/ivalue.h>\nint main() {}" SAGE_LIBTORCH_IS_CXX20)
+  if(NOT SAGE_LIBTORCH_IS_CXX20)
+    sage_left_out("the LibTorch tests and sage_train"
+      "LibTorch ${Torch_VERSION} does not compile as C++20 with ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
+    return()
+  endif()
+  add_library(sage_libtorch INTERFACE)
+  target_link_libraries(sage_libtorch INTERFACE ${TORCH_LIBRARIES})
+  # LibTorch's older downloads use libstdc++'s std::string of before 2015; so must all that is linked with it.
+  string(FIND "${TORCH_CXX_FLAGS}" "_GLIBCXX_USE_CXX11_ABI=0" old_strings)
+  if(NOT old_strings EQUAL -1)
+    set(SAGE_LIBTORCH_HAS_OLD_STRINGS TRUE PARENT_SCOPE)
+  endif()
+  message(STATUS "SAGE: LibTorch ${Torch_VERSION}")
+endfunction()
+
+sage_find_libtorch()
+sage_find_package(sage_eigen Eigen3 Eigen3::Eigen "the Eigen tests and quickstart_eigen")
+sage_find_package(sage_xtensor xtensor xtensor "the xtensor tests")
+sage_find_package(sage_cli11 CLI11 CLI11::CLI11 "sage_train")
+sage_find_headers(sage_stb stb/stb_image.h "sage_train")
