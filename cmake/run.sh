@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# The two commands of the README. `cmake/run.sh --help` says what they do.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+build=$root/build/default
+
+usage() {
+  cat <<TEXT
+usage: cmake/run.sh test [ctest arguments]
+       cmake/run.sh demo [sage_train arguments]
+
+  test   builds everything and runs the tests
+  demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
+         entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo
+
+Both install what is missing with apt (as root or through sudo), configure and build in build/default, and are quick
+the second time. They work from any directory. Arguments are handed on: 'test -R triplet', 'demo --seeds 8 --epochs 20'.
+
+environment:
+  SAGE_NO_INSTALL=1    install nothing; use what is there
+  CMAKE_PREFIX_PATH    folder of a LibTorch of your own; Debian's is then not installed
+  CXX                  compiler, GCC 12 or Clang 14 at least
+TEXT
+}
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() { printf 'cmake/run.sh: %s\n' "$*" >&2; exit 1; }
+
+# ------------------------------------------------------------------------------------------------- packages
+
+is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+is_available() { [[ -n $(apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)"') ]]; }
+at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }  # at_least 3.25 "$version"
+
+# Root's rights by whichever way there is; fails where there is none. sudo may ask for a password only on a terminal.
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"
+  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
+  elif command -v sudo >/dev/null && [[ -t 0 ]]; then sudo "$@"
+  else return 126
+  fi
+}
+
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 "$@"; }
+
+# install_packages <package>...: those that are missing. One that this release does not have is named and left out.
+install_packages() {
+  local package is_root=true missing=() wanted=()
+  if [[ -n ${SAGE_NO_INSTALL:-} ]]; then return; fi
+  if ! command -v apt-get >/dev/null; then
+    say "no apt-get here: using what is installed (Debian calls what is needed: $*)"
+    return
+  fi
+  for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+  if ((${#missing[@]} == 0)); then return; fi
+  as_root true || is_root=false
+
+  # The lists are read anew where they do not know a package (once a day: it may be one that this release lacks).
+  local stamp=$root/build/apt-lists
+  for package in "${missing[@]}"; do
+    if $is_root && ! is_available "$package" && [[ -z $(find "$stamp" -mtime -1 2>/dev/null) ]]; then
+      say "apt-get update"
+      apt_get update >&2 && mkdir -p "$root/build" && touch "$stamp"
+    fi
+    if is_available "$package"; then wanted+=("$package"); else say "apt knows no package $package"; fi
+  done
+  if ((${#wanted[@]} == 0)) && is_available libc6; then return; fi  # knows others: these it does not have
+
+  if ! $is_root; then
+    if ((${#wanted[@]} == 0)); then wanted=("${missing[@]}"); fi
+    fail "packages are missing, and there is neither root nor sudo to install them; type as root:
+  apt-get update && apt-get install -y --no-install-recommends ${wanted[*]}"
+  fi
+  say "installing ${wanted[*]}"
+  apt_get install --no-install-recommends "${wanted[@]}" >&2 ||
+    { apt_get update >&2 && apt_get install --no-install-recommends "${wanted[@]}" >&2; } ||
+    fail "apt-get could not install: ${wanted[*]}"
+}
+
+# prepare <package>...: these, a compiler and CMake, both recent enough. Ubuntu 22.04 has GCC 12 beside its GCC 11, and
+# no CMake from 3.25 on: there CMake comes from PyPI, into the build folder.
+prepare() {
+  install_packages g++ cmake ninja-build "$@"
+  if [[ -z ${CXX:-} ]] && ! at_least 12 "$(g++ -dumpversion 2>/dev/null || echo 0)"; then
+    install_packages g++-12
+    export CXX=g++-12
+  fi
+  if ! at_least 3.25 "$(cmake --version 2>/dev/null | awk 'NR == 1 {print $3}')"; then
+    local tools=$root/build/tools
+    if [[ ! -x $tools/bin/cmake ]]; then
+      if [[ -n ${SAGE_NO_INSTALL:-} ]]; then fail "CMake 3.25 or later is needed"; fi
+      install_packages python3-venv
+      say "installing CMake from PyPI into build/tools"
+      { python3 -m venv "$tools" && "$tools/bin/pip" -q install 'cmake>=3.25,<4'; } ||
+        fail "no CMake 3.25 to be had; install it (https://cmake.org/download) and type the command again"
+    fi
+    export PATH=$tools/bin:$PATH
+  fi
+}
+
+# A LibTorch that the user names takes the place of Debian's.
+libtorch() { if [[ -z ${CMAKE_PREFIX_PATH:-}${Torch_DIR:-} ]]; then echo libtorch-dev; fi; }
+
+# --------------------------------------------------------------------------------------------------- commands
+
+configure() {
+  say "configuring build/default"
+  mkdir -p "$build"
+  (cd "$root" && cmake --preset default) >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+  grep -E '^-- SAGE|[Ww]arning' "$build.log" >&2 || true
+}
+
+compile() {
+  say "building${1:+ $1}"
+  cmake --build "$build" --parallel "$(nproc)" ${1:+--target "$1"} >&2
+}
+
+run_tests() {
+  # shellcheck disable=SC2046  # no package, or one
+  prepare clang catch2 libeigen3-dev libxtensor-dev libstb-dev libcli11-dev $(libtorch)
+  configure
+  compile
+  ctest --test-dir "$build" --parallel "$(nproc)" --output-on-failure --no-tests=error "$@"
+}
+
+run_demo() {
+  # shellcheck disable=SC2046
+  prepare libstb-dev libcli11-dev $(libtorch)
+  configure
+  [[ $(cmake --build "$build" --target help) == *sage_train:* ]] || fail "sage_train needs LibTorch, CLI11 and stb; \
+what is missing stands above. LibTorch can be had from https://pytorch.org: CMAKE_PREFIX_PATH=<its folder> cmake/run.sh demo"
+  compile sage_train
+
+  # The demo's own settings, unless the user gives others.
+  local settings=() given=" $* "
+  [[ $given == *" --methods"[\ =]* ]] || settings+=(--methods "ce,cyborg,sage,sage-inverted")
+  [[ $given == *" --seeds"[\ =]* ]] || settings+=(--seeds 3)
+  [[ $given == *" --output"[\ =]* ]] || settings+=(--output "$root/build/demo")
+  "$build/examples/sage_train/sage_train" "${settings[@]}" "$@"
+}
+
+case ${1:-} in
+  test) shift; run_tests "$@" ;;
+  demo) shift; run_demo "$@" ;;
+  -h | --help | help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac
