@@ -1,0 +1,27 @@
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+namespace sage {
+
+/// True for element types narrower than float: they are computed in float and rounded once, at the store.
+/// Specialise it to true for a half type of your own; it must convert explicitly to and from float.
+template <class T>
+inline constexpr bool is_half = false;
+
+#if defined(__FLT16_MANT_DIG__)
+template <>
+inline constexpr bool is_half<_Float16> = true;
+#endif
+
+/// The type in which rows of T are accumulated: float for halves, T itself for float, double, long double and
+/// autodiff scalars.
+template <class T>
+using accumulator_t = std::conditional_t<is_half<std::remove_cv_t<T>>, float, std::remove_cv_t<T>>;
+
+/// The type in which O(rows) per-row values of type A are summed: one step wider where that is free.
+template <class A>
+using wide_t = std::conditional_t<std::same_as<A, float>, double, A>;
+
+}  // namespace sage

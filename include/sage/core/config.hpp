@@ -1,0 +1,128 @@
+#pragma once
+/// Configuration: version, compiler switches, and the inline namespace that carries the target's name.
+///
+/// Switches a user may set before the first include:
+///   SAGE_NO_SIMD   leaves out vector types and run-time dispatch; everything runs on the scalar schedules.
+
+#define SAGE_VERSION_MAJOR 0
+#define SAGE_VERSION_MINOR 1
+#define SAGE_VERSION_PATCH 0
+
+// Functions of formulas and maths are callable from CUDA kernels when nvcc compiles them.
+#if defined(__CUDACC__)
+#define SAGE_HD __host__ __device__
+#else
+#define SAGE_HD
+#endif
+
+// Everything called inside a vector kernel is inlined by force: the kernels are instantiated under `target`
+// attributes, and only inlined code is compiled for that target.
+#if defined(__GNUC__) || defined(__clang__)
+#define SAGE_INLINE __attribute__((always_inline)) inline
+#elif defined(_MSC_VER)
+#define SAGE_INLINE __forceinline
+#else
+#define SAGE_INLINE inline
+#endif
+
+// The same for a lambda: stands after its parameters.
+#if defined(__GNUC__) || defined(__clang__)
+#define SAGE_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define SAGE_INLINE_LAMBDA
+#endif
+
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(SAGE_NO_SIMD)
+#define SAGE_SIMD 1
+#else
+#define SAGE_SIMD 0
+#endif
+
+#if SAGE_SIMD && (defined(__x86_64__) || defined(__i386__))
+#define SAGE_X86_DISPATCH 1
+#else
+#define SAGE_X86_DISPATCH 0
+#endif
+
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#define SAGE_EXCEPTIONS 1
+#else
+#define SAGE_EXCEPTIONS 0
+#endif
+
+// SAGE_FENCE(x): the value of x, which the optimiser may not re-associate with what consumes it. Keeps the
+// two-part constants of the exponential apart under -ffast-math.
+#if defined(__CUDA_ARCH__)
+#define SAGE_FENCE(x) (x)
+#elif defined(__clang__)
+#if defined(__x86_64__) && __has_builtin(__arithmetic_fence)
+#define SAGE_FENCE(x) __arithmetic_fence(x)
+#else
+#define SAGE_FENCE(x) (x)
+#endif
+#elif defined(__GNUC__) && __GNUC__ >= 12
+#define SAGE_FENCE(x) __builtin_assoc_barrier(x)
+#else
+#define SAGE_FENCE(x) (x)
+#endif
+
+// The name of the target: two translation units compiled with different instruction sets or floating-point rules
+// must never share an inline function, or the linker could give AVX-512 code to a program meant for SSE2. All code
+// stands inside this inline namespace; plain data types that travel between translation units stand outside.
+#if defined(__AVX512BF16__)
+#define SAGE_ABI_VECTOR avx512bf16
+#elif defined(__AVX512VBMI2__) || defined(__AVX512IFMA__)
+#define SAGE_ABI_VECTOR avx512vbmi
+#elif defined(__AVX512VL__)
+#define SAGE_ABI_VECTOR avx512vl
+#elif defined(__AVX512F__)
+#define SAGE_ABI_VECTOR avx512f
+#elif defined(__AVX2__)
+#define SAGE_ABI_VECTOR avx2
+#elif defined(__AVX__)
+#define SAGE_ABI_VECTOR avx
+#elif defined(__SSE4_2__)
+#define SAGE_ABI_VECTOR sse42
+#elif defined(__SSE3__)
+#define SAGE_ABI_VECTOR sse3
+#elif defined(__ARM_FEATURE_SVE)
+#define SAGE_ABI_VECTOR sve
+#elif defined(__ARM_NEON)
+#define SAGE_ABI_VECTOR neon
+#else
+#define SAGE_ABI_VECTOR base
+#endif
+#if defined(__FMA__)
+#define SAGE_ABI_FMA _fma
+#else
+#define SAGE_ABI_FMA
+#endif
+#if defined(__BMI2__)
+#define SAGE_ABI_BMI _bmi2
+#else
+#define SAGE_ABI_BMI
+#endif
+#if defined(__FAST_MATH__)
+#define SAGE_ABI_MATH _fast
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#define SAGE_ABI_MATH _finite
+#else
+#define SAGE_ABI_MATH
+#endif
+#if SAGE_SIMD
+#define SAGE_ABI_SIMD
+#else
+#define SAGE_ABI_SIMD _nosimd
+#endif
+#if SAGE_EXCEPTIONS
+#define SAGE_ABI_ERRORS
+#else
+#define SAGE_ABI_ERRORS _noexcept
+#endif
+#define SAGE_ABI_JOIN_(a, b, c, d, e, f) a##b##c##d##e##f
+#define SAGE_ABI_JOIN(a, b, c, d, e, f) SAGE_ABI_JOIN_(a, b, c, d, e, f)
+#define SAGE_ABI \
+  SAGE_ABI_JOIN(SAGE_ABI_VECTOR, SAGE_ABI_FMA, SAGE_ABI_BMI, SAGE_ABI_MATH, SAGE_ABI_SIMD, SAGE_ABI_ERRORS)
+
+#define SAGE_ABI_BEGIN inline namespace SAGE_ABI {
+#define SAGE_ABI_END }

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/exec/row_problem.hpp>
+#include <sage/formula/row.hpp>
+#include <sage/math/lanes.hpp>
+#include <sage/tensor/tensor_traits.hpp>
+
+#include <type_traits>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec {
+
+namespace detail {
+
+// The smallest row program, to ask whether a type can run one.
+struct probe_formula {
+  static constexpr int inputs = 1, gradients = 1;
+  template <class V>
+  struct sums {
+    V s = V(0);
+  };
+  template <class V>
+  struct result {
+    V loss;
+  };
+  template <class V>
+  using passes = pass_list<sums<V>>;
+  template <class V>
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 1> const& x, row<V> const&) const {
+    a.s = a.s + x[0];
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
+    a.s = a.s + b.s;
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const&, sums<V> const& a) const {
+    return {a.s};
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const& x, row<V> const&, result<V> const&) const {
+    return x;
+  }
+};
+
+}  // namespace detail
+
+/// What runs row programs: callable with a row_problem, const, it writes the losses and gradients of all rows.
+template <class E>
+concept executor = std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> && !runtime_typed_tensor<E> &&
+                   std::is_invocable_v<std::remove_cvref_t<E> const&, row_problem<detail::probe_formula, float> const&>;
+
+}  // namespace exec
+SAGE_ABI_END
+}  // namespace sage

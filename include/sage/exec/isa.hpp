@@ -1,0 +1,78 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+
+#include <type_traits>
+
+namespace sage::exec {
+
+/// Instruction sets the row loops are instantiated for. `best` is the widest that the processor has.
+enum class isa { best, baseline, avx2, avx512 };
+
+}  // namespace sage::exec
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec {
+
+/// The widest instruction set of this processor; asked once.
+inline isa best_isa() noexcept {
+#if SAGE_X86_DISPATCH
+  static isa const found = [] {
+    __builtin_cpu_init();
+    bool const avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool const avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return avx512 ? isa::avx512 : avx2 ? isa::avx2 : isa::baseline;
+  }();
+  return found;
+#else
+  return isa::baseline;
+#endif
+}
+
+/// Can this processor run code for `wanted`?
+inline bool has_isa(isa wanted) noexcept {
+  return wanted == isa::best || static_cast<int>(wanted) <= static_cast<int>(best_isa());
+}
+
+namespace detail {
+
+template <int Bytes>
+using vector_bytes = std::integral_constant<int, Bytes>;
+
+// The kernel's body is inlined into these functions by force and so compiled for their target.
+template <class Kernel>
+void run_baseline(Kernel const& kernel) {
+  kernel(vector_bytes<16>{});
+}
+#if SAGE_X86_DISPATCH
+template <class Kernel>
+__attribute__((target("avx2,fma"))) void run_avx2(Kernel const& kernel) {
+  kernel(vector_bytes<32>{});
+}
+template <class Kernel>
+__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) void run_avx512(Kernel const& kernel) {
+  kernel(vector_bytes<64>{});
+}
+#endif
+
+}  // namespace detail
+
+/// Calls kernel(std::integral_constant<int, Bytes>) with the vector width in bytes of `wanted` (or of the best below
+/// it), inside a function compiled for that instruction set. The call operator must be SAGE_INLINE throughout.
+template <class Kernel>
+void dispatch(isa wanted, Kernel const& kernel) {
+#if SAGE_X86_DISPATCH
+  isa const usable = has_isa(wanted) && wanted != isa::best ? wanted : best_isa();
+  if (usable == isa::avx512) return detail::run_avx512(kernel);
+  if (usable == isa::avx2) return detail::run_avx2(kernel);
+#else
+  static_cast<void>(wanted);
+#endif
+  detail::run_baseline(kernel);
+}
+
+}  // namespace exec
+SAGE_ABI_END
+}  // namespace sage

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <sage/core/accumulator.hpp>
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+#include <sage/math/lanes.hpp>
+#include <sage/tensor/rows.hpp>
+
+namespace sage {
+
+/// What happens to a gradient output.
+enum class gradient_mode { skip, write, add };
+
+template <class T>
+struct gradient_rows {
+  rows_view<T> to{};
+  gradient_mode mode = gradient_mode::skip;
+};
+
+/// What a row is told besides its operands.
+template <class A>
+struct row_parameters {
+  A upstream = A(1);     // ∂(reduced loss)/∂(loss of the row)
+  index_t label = 0;     // class of the row, for formulas that have one
+  bool skipped = false;  // loss 0 and gradients 0, whatever the operands hold
+};
+
+/// A formula bound to the rows of tensors: all that an executor needs to know.
+template <class Formula, class T>
+struct row_problem {
+  using element = T;
+  using accumulator = accumulator_t<T>;
+  using formula_type = Formula;
+
+  Formula formula{};
+  index_t rows = 0;    // N
+  index_t length = 0;  // D
+  lanes<rows_view<T const>, Formula::inputs> in{};
+  lanes<gradient_rows<T>, Formula::gradients> out{};
+  bool with_gradient = false;                                // is any gradient wanted?
+  accumulator* losses = nullptr;                             // (N) loss of every row, written
+  row_parameters<accumulator> const* parameters = nullptr;   // (N), or null: `uniform` serves every row
+  row_parameters<accumulator> uniform{};
+
+  SAGE_INLINE row_parameters<accumulator> const& parameters_of(index_t i) const noexcept {
+    return parameters ? parameters[i] : uniform;
+  }
+};
+
+}  // namespace sage

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/exec/along_rows.hpp>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec {
+
+/// One element after the other on the calling thread: the reference schedule, and the one for autodiff scalars.
+struct scalar {
+  template <class Problem>
+  void operator()(Problem const& p) const {
+    (*this)(p, 0, p.rows);
+  }
+
+  /// Rows first … last only, for executors that divide the rows.
+  template <class Problem>
+  void operator()(Problem const& p, index_t first, index_t last) const {
+    detail::along_rows<typename Problem::accumulator, Problem>{p}(first, last);
+  }
+};
+
+}  // namespace exec
+SAGE_ABI_END
+}  // namespace sage

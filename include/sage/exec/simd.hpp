@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/exec/across_rows.hpp>
+#include <sage/exec/along_rows.hpp>
+#include <sage/exec/isa.hpp>
+#include <sage/exec/scalar.hpp>
+
+#include <concepts>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec {
+
+/// Vector instructions on the calling thread, the widest that the processor has, chosen at run time: lanes along
+/// the row for long rows, lanes across rows for short ones. The default executor of every loss.
+///
+/// Element types without vectors (long double, autodiff scalars) run on the scalar schedule.
+struct simd {
+  isa level = isa::best;
+
+  template <class Problem>
+  void operator()(Problem const& p) const {
+    (*this)(p, 0, p.rows);
+  }
+
+  template <class Problem>
+  void operator()(Problem const& p, index_t first, index_t last) const {
+    using A = typename Problem::accumulator;
+#if SAGE_SIMD
+    if constexpr (std::same_as<A, float> || std::same_as<A, double>) {
+      // The schedule depends on the whole problem, never on the block: blocks cannot change a result.
+      bool const short_rows = p.length <= detail::across_rows_limit && p.rows > 1;
+      dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
+        using V = pack<A, decltype(bytes)::value / static_cast<int>(sizeof(A))>;
+        if (short_rows) {
+          detail::across_rows<V, Problem>{p}(first, last);
+        } else {
+          detail::along_rows<V, Problem>{p}(first, last);
+        }
+      });
+    } else {
+      scalar{}(p, first, last);
+    }
+#else
+    scalar{}(p, first, last);
+#endif
+  }
+};
+
+}  // namespace exec
+SAGE_ABI_END
+}  // namespace sage

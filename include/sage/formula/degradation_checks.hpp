@@ -1,0 +1,104 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/formula/softmax_divergence.hpp>
+
+namespace sage {
+SAGE_ABI_BEGIN
+
+/// Row program of `repel`: operands z, z⁻.
+///
+///   l = max(0, m − D(p, p⁻))
+template <class Divergence>
+struct repel_formula : softmax_divergence<Divergence> {
+  using base = softmax_divergence<Divergence>;
+  template <class V>
+  using result = typename base::template result<V>;
+  static constexpr bool hinged = true;
+
+  double margin = 0;
+
+  template <class V>
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, typename base::template maxima<V> const& m,
+                                         typename base::template normalizers<V> const& n,
+                                         typename base::template sums<V> const& a) const {
+    result<V> out = base::finalize(r, m, n, a);
+    V const x = V(scalar_of<V>(margin)) - out.loss;
+    out.loss = math::select(x < V(0), V(0), x);
+    out.scale = math::select(x < V(0), V(0), -out.scale);
+    return out;
+  }
+};
+
+/// Row program of `rank`: operands z, z⁺, z⁻.
+///
+///   l = max(0, D(p, p⁺) − D(p, p⁻) + m)
+template <class Divergence>
+struct rank_formula {
+  static constexpr int inputs = 3, gradients = 3;
+  static constexpr bool hinged = true;
+  using base = softmax_divergence<Divergence>;
+
+  base of{};
+  double margin = 0;
+
+  // The states of the pairs (z, z⁺) and (z, z⁻).
+  template <class V>
+  struct maxima {
+    typename base::template maxima<V> plus{}, minus{};
+  };
+  template <class V>
+  struct exponentials {
+    typename base::template exponentials<V> plus{}, minus{};
+  };
+  template <class V>
+  struct normalizers {
+    typename base::template normalizers<V> plus, minus;
+  };
+  template <class V>
+  struct sums {
+    typename base::template sums<V> plus{}, minus{};
+  };
+  template <class V>
+  struct result {
+    V loss;
+    typename base::template result<V> plus, minus;
+  };
+  template <class V>
+  using passes = pass_list<maxima<V>, exponentials<V>, sums<V>>;
+
+  template <class State, class V, class... Earlier>
+  SAGE_HD SAGE_INLINE void accumulate(State& a, lanes<V, 3> const& z, row<V> const& r,
+                                      Earlier const&... earlier) const {
+    of.accumulate(a.plus, lanes<V, 2>{{z[0], z[1]}}, r, earlier.plus...);
+    of.accumulate(a.minus, lanes<V, 2>{{z[0], z[2]}}, r, earlier.minus...);
+  }
+  template <class State>
+  SAGE_HD SAGE_INLINE void combine(State& a, State const& b) const {
+    of.combine(a.plus, b.plus);
+    of.combine(a.minus, b.minus);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const& r, maxima<V> const& m) const {
+    return {of.conclude(a.plus, r, m.plus), of.conclude(a.minus, r, m.minus)};
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, maxima<V> const& m, normalizers<V> const& n,
+                                         sums<V> const& a) const {
+    result<V> out{V(0), of.finalize(r, m.plus, n.plus, a.plus), of.finalize(r, m.minus, n.minus, a.minus)};
+    V const x = out.plus.loss - out.minus.loss + V(scalar_of<V>(margin));
+    out.loss = math::select(x < V(0), V(0), x);
+    out.plus.scale = math::select(x < V(0), V(0), out.plus.scale);
+    out.minus.scale = -out.plus.scale;
+    return out;
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE lanes<V, 3> gradient(lanes<V, 3> const& z, row<V> const& r, result<V> const& out) const {
+    auto const plus = of.gradient(lanes<V, 2>{{z[0], z[1]}}, r, out.plus);
+    auto const minus = of.gradient(lanes<V, 2>{{z[0], z[2]}}, r, out.minus);
+    return {{plus[0] + minus[0], plus[1], minus[1]}};
+  }
+};
+
+SAGE_ABI_END
+}  // namespace sage

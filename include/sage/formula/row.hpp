@@ -1,0 +1,43 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/math/lane_traits.hpp>
+#include <sage/math/lanes.hpp>
+
+namespace sage {
+SAGE_ABI_BEGIN
+
+/// A row program: one loss as pure mathematics, for any value type V (a scalar, a pack<T, N>, an autodiff scalar, a
+/// CUDA thread's float). It names no tensor and no schedule; executors run it. A formula F is trivially copyable
+/// and has
+///
+///   static constexpr int inputs, gradients;             // operands read and gradients written per position
+///   template <class V> using passes = pass_list<A<V>, B<V>, …>;     // the states of the passes over a row
+///   void accumulate(A<V>& a, lanes<V, inputs> const& x, row<V> const&) const;            // first pass
+///   void combine(A<V>& a, A<V> const& other) const;                 // joins the states of two parts of a row
+///   A'<V> conclude(A<V> const& a, row<V> const&) const;             // what later passes see of it
+///   void accumulate(B<V>& b, lanes<V, inputs> const& x, row<V> const&, A'<V> const&) const;   // second pass
+///   …
+///   R<V> finalize(row<V> const&, A'<V> const&, B'<V> const&, …) const;   // R has `loss` and what gradients need
+///   lanes<V, gradients> gradient(lanes<V, inputs> const& x, row<V> const&, R<V> const&) const;
+///
+/// States, conclusions and R are class templates of the one parameter V whose members all are V, with the neutral
+/// element of `combine` as default member initialisers. The loss is that of the row; the gradient includes the
+/// factor `row.upstream`. A conclusion of the same type as the state is its state.
+template <class... States>
+struct pass_list {};
+
+/// What a row program knows of its place.
+template <class V>
+struct row {
+  integer_of<V> column{};  // of the position's lanes within the row
+  integer_of<V> label{};   // the row's class, for formulas that have one
+  V length{};              // elements of the row
+  V upstream{};            // ∂(reduced loss)/∂(loss of this row)
+
+  /// Is the position the row's label?
+  SAGE_HD SAGE_INLINE auto at_label() const noexcept { return column == label; }
+};
+
+SAGE_ABI_END
+}  // namespace sage

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/exec/executor.hpp>
+#include <sage/exec/simd.hpp>
+#include <sage/loss/row_table.hpp>
+#include <sage/tensor/gradient.hpp>
+#include <sage/tensor/rows.hpp>
+#include <sage/tensor/shape.hpp>
+#include <sage/tensor/tensor_traits.hpp>
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+/// The arguments of a loss's members taken apart: an executor in front, weights behind, tensors between.
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// Calls f(executor, rest…); the executor is simd{} where the first argument is none.
+template <class F, class First, class... Rest>
+decltype(auto) split_executor(F const& f, First&& first, Rest&&... rest) {
+  if constexpr (exec::executor<First>) {
+    return f(first, std::forward<Rest>(rest)...);
+  } else {
+    return f(exec::simd{}, std::forward<First>(first), std::forward<Rest>(rest)...);
+  }
+}
+
+template <class... Args>
+using last_of = std::tuple_element_t<sizeof...(Args) - 1, std::tuple<Args...>>;
+
+/// Calls f(weights or none_t, tuple of the other arguments).
+template <class F, class... Args>
+decltype(auto) split_weights(F const& f, Args&&... args) {
+  auto const all = std::forward_as_tuple(args...);
+  if constexpr (is_weights<std::remove_cvref_t<last_of<Args...>>>) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+      return f(std::get<sizeof...(Args) - 1>(all).tensor, std::tie(std::get<I>(all)...));
+    }(std::make_index_sequence<sizeof...(Args) - 1>{});
+  } else {
+    return f(none_t{}, all);
+  }
+}
+
+template <class T>
+concept lazy_tensor = requires(T const& t) { tensor_traits<std::remove_cvref_t<T>>::evaluate(t); };
+
+/// An input as it is, or a lazy expression evaluated into a temporary.
+template <class T>
+decltype(auto) evaluated(T const& t) {
+  if constexpr (lazy_tensor<T>) {
+    return tensor_traits<T>::evaluate(t);
+  } else {
+    return (t);
+  }
+}
+
+/// A read-only view of a tensor whose element type is E where the type is only known at run time.
+template <class E, class T>
+auto input_view(char const* function, char const* name, T const& t) {
+  if constexpr (runtime_typed_tensor<T>) {
+    return tensor_traits<T>::template view_as<E const>(t, function, name);
+  } else {
+    static_assert(tensor<T const>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                                   "sage::tensor_traits for it");
+    return as_view(t);
+  }
+}
+
+/// The rows of a gradient output, or of nothing for `skip`.
+template <class E, class G, class Shape>
+gradient_rows<E> gradient_of(char const* function, char const* name, G&& g, char const* of, Shape const& shape) {
+  using bare = std::remove_cvref_t<G>;
+  if constexpr (std::is_same_v<bare, skip_t>) {
+    return {};
+  } else if constexpr (is_add_to<bare>) {
+    auto r = gradient_of<E>(function, name, g.tensor, of, shape);
+    r.mode = gradient_mode::add;
+    return r;
+  } else if constexpr (runtime_typed_tensor<bare>) {
+    auto const v = tensor_traits<bare>::template view_as<E>(g, function, name);
+    require_same_shape(function, name, v, of, shape);
+    return {as_rows(v), gradient_mode::write};
+  } else {
+    static_assert(!lazy_tensor<bare>, "sage: a lazy expression cannot be a gradient output, for it has no memory of "
+                                      "its own: pass a matrix or an array, sage::add_to(it), or sage::skip");
+    static_assert(tensor<std::remove_reference_t<G>>,
+                  "sage: a gradient output must be a tensor, sage::add_to(tensor) or sage::skip");
+    auto const v = as_view(g);
+    using element = typename decltype(v)::element_type;
+    static_assert(!std::is_const_v<element>, "sage: a gradient output must be mutable, this one is const");
+    static_assert(std::is_same_v<element, E>, "sage: a gradient output has the element type of its inputs");
+    require_same_shape(function, name, v, of, shape);
+    return {as_rows(v), gradient_mode::write};
+  }
+}
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage

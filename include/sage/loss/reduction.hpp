@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sage/core/index.hpp>
+
+namespace sage {
+
+/// How the losses of the samples become one value; `per_sample` gives them unreduced.
+///
+///   mean         Σ w_i l_i / Σ w_i over the samples that count (w_i = 1 without weights)
+///   sum          Σ w_i l_i
+///   mean_active  Σ w_i l_i / Σ_{l_i > 0} w_i; 0 if none is active
+///
+/// Edge: the mean of no sample is NaN, as in PyTorch; with weights that are all zero it is 0.
+enum class reduction { mean, sum, mean_active };
+
+/// The reduced loss with its diagnostics.
+template <class A>
+struct loss_result {
+  A value{};               // the reduced loss
+  index_t active = 0;      // triplets that violate the margin (l > 0); for losses without a hinge, samples that count
+  index_t non_finite = 0;  // samples whose loss is infinite or NaN
+};
+
+}  // namespace sage

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <sage/core/accumulator.hpp>
+#include <sage/core/config.hpp>
+#include <sage/core/error.hpp>
+#include <sage/core/index.hpp>
+#include <sage/exec/row_problem.hpp>
+#include <sage/loss/reduction.hpp>
+#include <sage/tensor/rows.hpp>
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <type_traits>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// In the place of labels or weights where a loss has none.
+struct none_t {};
+
+/// O(rows) values: on the stack for small batches, else one allocation.
+template <class T>
+class row_buffer {
+ public:
+  explicit row_buffer(index_t n) {
+    if (n > inline_size) {
+      heap_ = std::make_unique<T[]>(static_cast<std::size_t>(n));
+      data_ = heap_.get();
+    }
+  }
+  row_buffer(row_buffer const&) = delete;
+  row_buffer& operator=(row_buffer const&) = delete;
+
+  T* data() noexcept { return data_; }
+  T& operator[](index_t i) noexcept { return data_[i]; }
+
+ private:
+  static constexpr index_t inline_size = 512;
+  T inline_[inline_size];
+  std::unique_ptr<T[]> heap_;
+  T* data_ = inline_;
+};
+
+/// True for infinity and NaN, also under -ffast-math where comparisons cannot tell.
+template <class A>
+bool is_non_finite(A const& x) noexcept {
+  if constexpr (std::is_same_v<A, float>) {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u;
+  } else if constexpr (std::is_same_v<A, double>) {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+  } else {
+    return !(x - x == x - x);
+  }
+}
+
+/// Throws argument_error unless every weight is ≥ 0.
+template <class W>
+void require_weights(char const* function, rows_view<W> const& w) {
+  for (index_t i = 0; i < w.rows; ++i)
+    if (!(*w.row(i) >= W(0)))
+      raise<argument_error>(function, ": weights[", i, "] is ", static_cast<double>(*w.row(i)), ", expected >= 0");
+}
+inline void require_weights(char const*, none_t) {}
+
+/// Throws argument_error unless every label is a class or the ignored index.
+template <class L>
+void require_labels(char const* function, rows_view<L> const& labels, index_t classes, index_t ignore_index) {
+  for (index_t i = 0; i < labels.rows; ++i) {
+    auto const y = static_cast<index_t>(*labels.row(i));
+    if (y != ignore_index && (y < 0 || y >= classes))
+      raise<argument_error>(function, ": labels[", i, "] is ", y, ", expected 0 <= label < ", classes,
+                            " or the ignored index ", ignore_index);
+  }
+}
+inline void require_labels(char const*, none_t, index_t, index_t) {}
+
+/// Labels, weights and upstream of the rows, brought together; without any of them a single uniform entry.
+template <class A, class Labels, class Weights, class Upstream>
+class row_table {
+ public:
+  using wide = wide_t<A>;
+  static constexpr bool has_labels = !std::is_same_v<Labels, none_t>;
+  static constexpr bool has_weights = !std::is_same_v<Weights, none_t>;
+  static constexpr bool has_upstream = !std::is_same_v<Upstream, none_t>;  // one value per row
+  static constexpr bool uniform = !has_labels && !has_weights && !has_upstream;
+
+  row_table(index_t rows, Labels const& labels, Weights const& weights, Upstream const& upstream, index_t ignore_index)
+      : rows_(rows), weights_(weights), parameters_(uniform ? 0 : rows) {
+    if constexpr (uniform) {
+      weight_sum_ = wide(static_cast<double>(rows));
+    } else {
+      for (index_t i = 0; i < rows; ++i) {
+        row_parameters<A>& r = parameters_[i];
+        A w = A(1);
+        if constexpr (has_weights) w = static_cast<A>(*weights.row(i));
+        r.label = 0;
+        if constexpr (has_labels) r.label = static_cast<index_t>(*labels.row(i));
+        r.skipped = (has_labels && r.label == ignore_index) || (has_weights && w == A(0));
+        r.upstream = r.skipped ? A(0) : w;
+        weight_sum_ = weight_sum_ + wide(r.upstream);
+        if constexpr (has_upstream) r.upstream = r.skipped ? A(0) : w * static_cast<A>(*upstream.row(i));
+      }
+    }
+  }
+
+  template <class Problem>
+  void attach(Problem& p) {
+    p.parameters = uniform ? nullptr : parameters_.data();
+    p.uniform = {};
+  }
+
+  /// Multiplies every row's upstream.
+  template <class Problem>
+  void scale(Problem& p, A const& factor) {
+    p.uniform.upstream = factor;
+    if constexpr (!uniform)
+      for (index_t i = 0; i < rows_; ++i) parameters_[i].upstream = parameters_[i].upstream * factor;
+  }
+
+  /// Weight of row i in the reduction; 0 for a skipped row.
+  A weight(index_t i) {
+    if constexpr (uniform) {
+      static_cast<void>(i);
+      return A(1);
+    } else {
+      if (parameters_[i].skipped) return A(0);
+      if constexpr (has_weights) return static_cast<A>(*weights_.row(i));
+      return A(1);
+    }
+  }
+  bool skipped(index_t i) {
+    if constexpr (uniform) {
+      static_cast<void>(i);
+      return false;
+    } else {
+      return parameters_[i].skipped;
+    }
+  }
+
+  /// Σ w of all rows that count.
+  wide weight_sum() const noexcept { return weight_sum_; }
+
+ private:
+  index_t rows_;
+  Weights weights_;
+  wide weight_sum_ = wide(0);
+  row_buffer<row_parameters<A>> parameters_;
+};
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage

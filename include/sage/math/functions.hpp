@@ -1,0 +1,73 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/math/pack_functions.hpp>
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+/// Elementary functions on one value type V, which is a built-in floating-point type, a pack of them, or an
+/// autodiff scalar whose own exp, log, log1p, expm1 and sqrt are found by argument-dependent lookup.
+///
+/// Formulas call them unqualified after `using namespace math`.
+namespace sage {
+SAGE_ABI_BEGIN
+namespace math {
+
+using std::exp;
+using std::expm1;
+using std::log;
+using std::log1p;
+using std::sqrt;
+
+/// m ? yes : no, lane by lane for packs.
+template <class V>
+SAGE_HD SAGE_INLINE constexpr V select(bool m, std::type_identity_t<V> const& yes, V const& no) {
+  return m ? yes : no;
+}
+
+/// The larger operand; the second where either is NaN.
+template <class V>
+SAGE_HD SAGE_INLINE V larger(V const& x, V const& y) {
+  return select(x > y, x, y);
+}
+template <class V>
+SAGE_HD SAGE_INLINE V smaller(V const& x, V const& y) {
+  return select(x < y, x, y);
+}
+template <class V>
+SAGE_HD SAGE_INLINE V magnitude(V const& x) {
+  return select(x < V(0), -x, x);
+}
+template <class V>
+SAGE_HD SAGE_INLINE V squared(V const& x) {
+  return x * x;
+}
+
+/// Infinity, lowest and NaN of the scalar behind V.
+template <class V>
+SAGE_HD SAGE_INLINE V infinity() {
+  return V(std::numeric_limits<scalar_of<V>>::infinity());
+}
+
+/// φ(u) = u − log1p(u) ≥ 0 for u > −1, to full relative precision also at u → 0, where φ(u) ≈ u²/2.
+///
+///   with s = u/(2+u):   log1p(u) = 2 artanh s   ⇒   φ(u) = s (u − 2s² (1/3 + s²/5 + s⁴/7 + …)),   |u| ≤ ¼
+///
+/// `log1p_u` is log1p(u), which every caller has already.
+template <class V>
+SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
+  // |s| ≤ 1/7 on the range of the series: s² carries 5.6 bits a term.
+  constexpr int terms = std::numeric_limits<scalar_of<V>>::digits / 5 + 1;
+  V const s = u / (V(2) + u);
+  V const s2 = s * s;
+  V series = V(scalar_of<V>(1) / scalar_of<V>(2 * terms + 1));
+  for (int k = terms - 1; k > 0; --k) series = series * s2 + V(scalar_of<V>(1) / scalar_of<V>(2 * k + 1));
+  V const small = s * (u - V(2) * s2 * series);
+  return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
+}
+
+}  // namespace math
+SAGE_ABI_END
+}  // namespace sage

@@ -1,0 +1,177 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/math/lane_traits.hpp>
+#include <sage/math/pack.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+/// exp, expm1, log, log1p and sqrt of packs.
+///
+/// float: by polynomials, branch-free; the largest error over all floats of the range, measured by
+///   tests/math/exhaustive.cpp, is stated with each function. double: lane by lane through the C library.
+/// Edge: exp(−∞) = 0, exp(x > 88.73) = ∞, log(0) = −∞, log(x < 0) = NaN, NaN in → NaN out. Denormal results of exp
+///   and denormal arguments of log are exact to the same bound.
+#if SAGE_SIMD
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace math {
+namespace detail {
+
+template <int N>
+using floats = typename sage::detail::native_vector<float, N>::type;
+template <int N>
+using bits = typename sage::detail::native_vector<float, N>::bits;
+
+// Helpers return packs, not bare vectors: a vector type as a function's result depends on the target's ABI.
+
+/// 2^n for −126 ≤ n ≤ 127.
+template <int N>
+SAGE_INLINE pack<float, N> power_of_two(bits<N> const& n) noexcept {
+  return pack<float, N>(__builtin_bit_cast(floats<N>, (n + 127) << 23));
+}
+
+/// x = n ln 2 + r with |r| ≤ ½ ln 2, and expm1(r) by a polynomial of degree 7.
+template <int N>
+struct reduced_exponential {
+  bits<N> n;
+  floats<N> expm1_r;
+};
+
+/// y 2^n in two steps, which reach denormals and 2^128.
+template <int N>
+SAGE_INLINE pack<float, N> scale(floats<N> const& y, bits<N> const& n) noexcept {
+  bits<N> const half = n >> 1;
+  return pack<float, N>(SAGE_FENCE(y * power_of_two<N>(half).v) * power_of_two<N>(n - half).v);
+}
+
+template <int N>
+SAGE_INLINE reduced_exponential<N> reduce(floats<N> const& x) noexcept {
+  floats<N> const finite = x == x ? x : pack<float, N>(0).v;  // converting a NaN to an integer is undefined
+  floats<N> const turns = finite * 1.44269504f;
+  bits<N> const n = __builtin_convertvector(turns + (turns < 0 ? pack<float, N>(-0.5f).v : pack<float, N>(0.5f).v), bits<N>);
+  floats<N> const nf = __builtin_convertvector(n, floats<N>);
+  // ln 2 in two parts; the first has nine trailing zero bits, so that its product with n is exact.
+  floats<N> const r = SAGE_FENCE(x - nf * 6.9314575195e-1f) - nf * 1.4286067653e-6f;
+  floats<N> p = r * 1.9875691500e-4f + 1.3981999507e-3f;  // coefficients: Cephes, expf
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return {n, p * (r * r) + r};
+}
+
+/// log(2^e (1 + f) + small correction), −0.293 ≤ f ≤ 0.414. Coefficients: Cephes, logf.
+template <int N>
+SAGE_INLINE pack<float, N> log_of(floats<N> const& f, floats<N> const& e, floats<N> const& correction) noexcept {
+  floats<N> const f2 = f * f;
+  floats<N> p = f * 7.0376836292e-2f - 1.1514610310e-1f;
+  p = p * f + 1.1676998740e-1f;
+  p = p * f - 1.2420140846e-1f;
+  p = p * f + 1.4249322787e-1f;
+  p = p * f - 1.6668057665e-1f;
+  p = p * f + 2.0000714765e-1f;
+  p = p * f - 2.4999993993e-1f;
+  p = p * f + 3.3333331174e-1f;
+  floats<N> const tail = p * (f2 * f) + (e * -2.12194440e-4f + correction);
+  return pack<float, N>(SAGE_FENCE(SAGE_FENCE(tail - 0.5f * f2) + f) + e * 0.693359375f);
+}
+
+// x = 2^e (1 + f) with 1 + f in [√½, √2): the exponent is split off at the bits of √½.
+inline constexpr std::int32_t sqrt_half_bits = 0x3f3504f3;
+
+template <int N>
+SAGE_INLINE pack<float, N> log_edges(floats<N> const& x, floats<N> const& value) noexcept {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  floats<N> r = x == inf ? x : value;
+  r = x == 0 ? pack<float, N>(-inf).v : r;
+  return pack<float, N>(x >= 0 ? r : pack<float, N>(std::numeric_limits<float>::quiet_NaN()).v);
+}
+
+}  // namespace detail
+
+#define SAGE_LANE_BY_LANE(function)                                   \
+  template <int N>                                                    \
+  SAGE_INLINE pack<double, N> function(pack<double, N> const& x) {    \
+    pack<double, N> r;                                                \
+    for (int i = 0; i < N; ++i) r.v[i] = std::function(x.v[i]);       \
+    return r;                                                         \
+  }
+
+
+SAGE_LANE_BY_LANE(exp)
+SAGE_LANE_BY_LANE(expm1)
+SAGE_LANE_BY_LANE(log)
+SAGE_LANE_BY_LANE(log1p)
+#undef SAGE_LANE_BY_LANE
+
+/// e^x.
+template <int N>
+SAGE_INLINE pack<float, N> exp(pack<float, N> const& x) noexcept {
+  using namespace detail;
+  floats<N> const low = x.v < -104.0f ? pack<float, N>(-104.0f).v : x.v;
+  auto const [n, em] = reduce<N>(low > 89.0f ? pack<float, N>(89.0f).v : low);
+  return scale<N>(em + 1.0f, n);
+}
+
+/// e^x − 1, to full relative precision at x → 0.
+template <int N>
+SAGE_INLINE pack<float, N> expm1(pack<float, N> const& x) noexcept {
+  using namespace detail;
+  floats<N> const low = x.v < -18.0f ? pack<float, N>(-18.0f).v : x.v;
+  auto const [n, em] = reduce<N>(low > 89.0f ? pack<float, N>(89.0f).v : low);
+  // 2^n (em + (1 − 2^−n)): for n = 0 this is em itself.
+  bits<N> const minus_n = -n;
+  floats<N> const rest = 1.0f - power_of_two<N>(minus_n < -126 ? bits<N>{} - 126 : minus_n).v;
+  return scale<N>(em + rest, n);
+}
+
+/// Natural logarithm.
+template <int N>
+SAGE_INLINE pack<float, N> log(pack<float, N> const& x) noexcept {
+  using namespace detail;
+  auto const denormal = x.v < std::numeric_limits<float>::min();
+  bits<N> const scaled = __builtin_bit_cast(bits<N>, denormal ? x.v * 8388608.0f : x.v) - sqrt_half_bits;
+  floats<N> const e = __builtin_convertvector((scaled >> 23) - (denormal ? bits<N>{} + 23 : bits<N>{}), floats<N>);
+  floats<N> const m = __builtin_bit_cast(floats<N>, (scaled & 0x007fffff) + sqrt_half_bits);
+  return log_edges<N>(x.v, log_of<N>(m - 1.0f, e, floats<N>{}).v);
+}
+
+/// log(1 + x), to full relative precision at x → 0.
+template <int N>
+SAGE_INLINE pack<float, N> log1p(pack<float, N> const& x) noexcept {
+  using namespace detail;
+  floats<N> const u = SAGE_FENCE(x.v + 1.0f);
+  bits<N> const scaled = __builtin_bit_cast(bits<N>, u) - sqrt_half_bits;
+  bits<N> const e = scaled >> 23;
+  floats<N> const m = __builtin_bit_cast(floats<N>, (scaled & 0x007fffff) + sqrt_half_bits);
+  // What rounding 1 + x lost, relative to u; nothing is lost where the exponent is that of 1, for f is x itself.
+  floats<N> const back = SAGE_FENCE(u - 1.0f);
+  floats<N> const lost = x.v > 1.0f ? 1.0f - SAGE_FENCE(u - x.v) : x.v - back;
+  floats<N> const f = e == 0 ? x.v : m - 1.0f;
+  floats<N> const correction = e == 0 ? floats<N>{} : lost / u;
+  return log_edges<N>(u, log_of<N>(f, __builtin_convertvector(e, floats<N>), correction).v);
+}
+
+template <class T, int N>
+SAGE_INLINE pack<T, N> sqrt(pack<T, N> const& x) noexcept {
+  pack<T, N> r;
+  for (int i = 0; i < N; ++i) r.v[i] = std::sqrt(x.v[i]);
+  return r;
+}
+
+template <class T, int N>
+SAGE_INLINE pack<T, N> select(mask<T, N> const& m, std::type_identity_t<pack<T, N>> const& yes,
+                              pack<T, N> const& no) noexcept {
+  return pack<T, N>(m.b ? yes.v : no.v);
+}
+
+}  // namespace math
+SAGE_ABI_END
+}  // namespace sage
+
+#endif

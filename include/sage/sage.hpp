@@ -1,0 +1,21 @@
+#pragma once
+/// SAGE: losses for training with human saliency, over any tensor type. The whole CPU library; needs only the
+/// standard library. Adapters for foreign tensors are in sage/adapt, LibTorch's modules in sage/framework.
+
+#include <sage/core/accumulator.hpp>
+#include <sage/core/config.hpp>
+#include <sage/core/error.hpp>
+#include <sage/core/index.hpp>
+#include <sage/core/memory_space.hpp>
+#include <sage/exec/executor.hpp>
+#include <sage/exec/parallel.hpp>
+#include <sage/exec/scalar.hpp>
+#include <sage/exec/simd.hpp>
+#include <sage/exec/threads.hpp>
+#include <sage/loss/consistency.hpp>
+#include <sage/loss/cross_entropy.hpp>
+#include <sage/loss/triplet_margin.hpp>
+#include <sage/tensor/extents.hpp>
+#include <sage/tensor/gradient.hpp>
+#include <sage/tensor/strided_view.hpp>
+#include <sage/tensor/tensor_traits.hpp>

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace sage {
+
+/// In place of a gradient output: neither computed nor written (stop-gradient).
+struct skip_t {};
+inline constexpr skip_t skip{};
+
+/// A gradient output that is accumulated into instead of overwritten.
+template <class Tensor>
+struct add_to_t {
+  Tensor tensor;
+};
+
+/// `add_to(g)`: the gradient is added to what g holds.
+template <class Tensor>
+SAGE_INLINE constexpr auto add_to(Tensor&& g) noexcept {
+  return add_to_t<Tensor>{std::forward<Tensor>(g)};
+}
+
+/// One weight per sample, as the last argument of a loss.
+template <class Tensor>
+struct weights_t {
+  Tensor tensor;
+};
+
+/// `weights(w)`: w_i ≥ 0 multiplies the loss of sample i, and the mean becomes Σ w_i l_i / Σ w_i (0 if Σ w_i = 0).
+/// Samples of weight zero are not evaluated: they contribute exactly nothing, even if they hold NaN.
+template <class Tensor>
+SAGE_INLINE constexpr auto weights(Tensor&& w) noexcept {
+  return weights_t<Tensor>{std::forward<Tensor>(w)};
+}
+
+template <class T>
+inline constexpr bool is_add_to = false;
+template <class T>
+inline constexpr bool is_add_to<add_to_t<T>> = true;
+template <class T>
+inline constexpr bool is_weights = false;
+template <class T>
+inline constexpr bool is_weights<weights_t<T>> = true;
+
+}  // namespace sage
