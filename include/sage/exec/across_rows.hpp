@@ -55,7 +55,8 @@ struct across_rows {
     r.length = V(A(p.length));
 
     auto const result = run_passes(p.formula, r, typename Problem::formula_type::template passes<V>{},
-                                   [&](auto state, auto const&... earlier) SAGE_INLINE_LAMBDA {
+                                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
+                                     auto state = neutral;
                                      row<V> at = r;
                                      for (index_t j = 0; j < p.length; ++j) {
                                        at.column = broadcast_integer<integers>(j);
