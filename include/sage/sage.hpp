@@ -14,7 +14,10 @@
 #include <sage/exec/threads.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
+#include <sage/loss/degradation.hpp>
+#include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
+#include <sage/loss/views.hpp>
 #include <sage/tensor/extents.hpp>
 #include <sage/tensor/gradient.hpp>
 #include <sage/tensor/strided_view.hpp>

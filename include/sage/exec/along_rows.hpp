@@ -78,6 +78,14 @@ struct row_operands {
   }
 };
 
+/// How many independent states a pass keeps, to hide the latency of its additions: four, unless the state says
+/// `partial_states`; passes with elementary functions have enough to overlap with one.
+template <class State>
+inline constexpr int partial_states = 4;
+template <class State>
+  requires requires { State::partial_states; }
+inline constexpr int partial_states<State> = State::partial_states;
+
 /// Lanes along one row: V is a scalar, or a pack whose lanes are neighbours in the row. For long rows.
 template <class V, class Problem>
 struct along_rows {
@@ -122,26 +130,26 @@ struct along_rows {
       return total;
     } else {
       using wide = rebind_t<State, V>;
-      constexpr int parts = sizeof(State) <= 3 * sizeof(A) ? 4 : 2;
+      constexpr int parts = partial_states<wide>;
       wide part[parts];
       for (int k = 0; k < parts; ++k) part[k] = broadcast<V>(neutral);
       row<V> at = broadcast_row(r);
       index_t j = 0;
-      for (; j + parts * width <= p.length; j += parts * width)
-        for (int k = 0; k < parts; ++k) {
-          at.column = count_from<integer_of<V>>(j + k * width);
-          p.formula.accumulate(part[k], x.template load<V>(j + k * width), at, broadcast<V>(earlier)...);
+      if constexpr (parts > 1)
+        for (; j + parts * width <= p.length; j += parts * width)
+          for (int k = 0; k < parts; ++k) {
+            at.column = count_from<integer_of<V>>(j + k * width);
+            p.formula.accumulate(part[k], x.template load<V>(j + k * width), at, broadcast<V>(earlier)...);
+          }
+      for (; j < p.length; j += width) {
+        int const count = lanes_left(j);
+        at.column = count_from<integer_of<V>>(j);
+        wide const before = part[0];
+        p.formula.accumulate(part[0], x.template load<V>(j, count), at, broadcast<V>(earlier)...);
+        if (count < width) {  // the tail is masked in the state
+          auto const valid = count_from<integer_of<V>>(0) < broadcast_integer<integer_of<V>>(count);
+          part[0] = masked(valid, part[0], before);
         }
-      for (; j + width <= p.length; j += width) {
-        at.column = count_from<integer_of<V>>(j);
-        p.formula.accumulate(part[0], x.template load<V>(j), at, broadcast<V>(earlier)...);
-      }
-      if (int const rest = static_cast<int>(p.length - j); rest > 0) {  // the tail is masked in the state
-        at.column = count_from<integer_of<V>>(j);
-        wide const before = part[1];
-        p.formula.accumulate(part[1], x.template load<V>(j, rest), at, broadcast<V>(earlier)...);
-        auto const valid = count_from<integer_of<V>>(0) < broadcast_integer<integer_of<V>>(rest);
-        part[1] = masked(valid, part[1], before);
       }
       for (int step = 1; step < parts; step *= 2)
         for (int k = 0; k + step < parts; k += 2 * step) p.formula.combine(part[k], part[k + step]);
@@ -153,16 +161,15 @@ struct along_rows {
   SAGE_INLINE void write_gradient(row_operands<Problem> const& x, row<A> const& r, Result const& result) const {
     auto const wide_result = broadcast<V>(result);
     row<V> at = broadcast_row(r);
-    index_t j = 0;
-    for (; j + width <= p.length; j += width) {
+    for (index_t j = 0; j < p.length; j += width) {
+      int const count = lanes_left(j);
       at.column = count_from<integer_of<V>>(j);
-      x.template store<V>(p.formula.gradient(x.template load<V>(j), at, wide_result), j);
+      x.template store<V>(p.formula.gradient(x.template load<V>(j, count), at, wide_result), j, count);
     }
-    if constexpr (width > 1)
-      if (int const rest = static_cast<int>(p.length - j); rest > 0) {
-        at.column = count_from<integer_of<V>>(j);
-        x.template store<V>(p.formula.gradient(x.template load<V>(j, rest), at, wide_result), j, rest);
-      }
+  }
+
+  SAGE_INLINE int lanes_left(index_t j) const noexcept {
+    return p.length - j < width ? static_cast<int>(p.length - j) : width;
   }
 
   SAGE_INLINE void write_zeros(row_operands<Problem> const& x) const {

@@ -2,6 +2,7 @@
 
 #include <sage/core/config.hpp>
 #include <sage/exec/along_rows.hpp>
+#include <sage/exec/own_schedule.hpp>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -17,7 +18,11 @@ struct scalar {
   /// Rows first … last only, for executors that divide the rows.
   template <class Problem>
   void operator()(Problem const& p, index_t first, index_t last) const {
-    detail::along_rows<typename Problem::accumulator, Problem>{p}(first, last);
+    if constexpr (own_schedule<Problem>) {
+      p.template run<typename Problem::accumulator>(first, last);
+    } else {
+      detail::along_rows<typename Problem::accumulator, Problem>{p}(first, last);
+    }
   }
 };
 

@@ -4,6 +4,7 @@
 #include <sage/exec/across_rows.hpp>
 #include <sage/exec/along_rows.hpp>
 #include <sage/exec/isa.hpp>
+#include <sage/exec/own_schedule.hpp>
 #include <sage/exec/scalar.hpp>
 
 #include <concepts>
@@ -28,7 +29,11 @@ struct simd {
   void operator()(Problem const& p, index_t first, index_t last) const {
     using A = typename Problem::accumulator;
 #if SAGE_SIMD
-    if constexpr (std::same_as<A, float> || std::same_as<A, double>) {
+    if constexpr (own_schedule<Problem> && (std::same_as<A, float> || std::same_as<A, double>)) {
+      dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
+        p.template run<pack<A, decltype(bytes)::value / static_cast<int>(sizeof(A))>>(first, last);
+      });
+    } else if constexpr (std::same_as<A, float> || std::same_as<A, double>) {
       // The schedule depends on the whole problem, never on the block: blocks cannot change a result.
       bool const short_rows = p.length <= detail::across_rows_limit && p.rows > 1;
       dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {

@@ -28,6 +28,7 @@ struct cross_entropy_formula {
   };
   template <class V>
   struct sums {
+    static constexpr int partial_states = 1;
     V others = V(0);   // Σ_{k≠y} exp(z_k − max)
     V at_label = V(0);  // z_y − max
     V shifted = V(0);  // Σ (z_k − max)

@@ -6,6 +6,45 @@
 namespace sage {
 SAGE_ABI_BEGIN
 
+/// Row program of `toward_uniform`: operand z⁻.
+///
+///   l = D(p⁻, u),   u_k = 1/K: the distribution of logits that are all 0
+template <class Divergence>
+struct uniform_formula {
+  static constexpr int inputs = 1, gradients = 1;
+  static constexpr bool hinged = false;
+  using base = softmax_divergence<Divergence>;
+  template <class V>
+  using maxima = typename base::template maxima<V>;
+  template <class V>
+  using passes = typename base::template passes<V>;
+
+  base of{};
+
+  template <class State, class V, class... Earlier>
+  SAGE_HD SAGE_INLINE void accumulate(State& a, lanes<V, 1> const& z, row<V> const& r,
+                                      Earlier const&... earlier) const {
+    of.accumulate(a, lanes<V, 2>{{z[0], V(0)}}, r, earlier...);
+  }
+  template <class State>
+  SAGE_HD SAGE_INLINE void combine(State& a, State const& b) const {
+    of.combine(a, b);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE auto conclude(typename base::template exponentials<V> const& a, row<V> const& r,
+                                    maxima<V> const& m) const {
+    return of.conclude(a, r, m);
+  }
+  template <class V, class... States>
+  SAGE_HD SAGE_INLINE auto finalize(row<V> const& r, States const&... states) const {
+    return of.finalize(r, states...);
+  }
+  template <class V, class Result>
+  SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const& z, row<V> const& r, Result const& result) const {
+    return {{of.gradient(lanes<V, 2>{{z[0], V(0)}}, r, result)[0]}};
+  }
+};
+
 /// Row program of `repel`: operands z, z⁻.
 ///
 ///   l = max(0, m − D(p, p⁻))
@@ -45,10 +84,12 @@ struct rank_formula {
   // The states of the pairs (z, z⁺) and (z, z⁻).
   template <class V>
   struct maxima {
+    static constexpr int partial_states = 1;
     typename base::template maxima<V> plus{}, minus{};
   };
   template <class V>
   struct exponentials {
+    static constexpr int partial_states = 1;
     typename base::template exponentials<V> plus{}, minus{};
   };
   template <class V>
@@ -57,6 +98,7 @@ struct rank_formula {
   };
   template <class V>
   struct sums {
+    static constexpr int partial_states = 1;
     typename base::template sums<V> plus{}, minus{};
   };
   template <class V>

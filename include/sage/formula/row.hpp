@@ -23,7 +23,8 @@ SAGE_ABI_BEGIN
 ///
 /// States, conclusions and R are class templates of the one parameter V whose members all are V, with the neutral
 /// element of `combine` as default member initialisers. The loss is that of the row; the gradient includes the
-/// factor `row.upstream`. A conclusion of the same type as the state is its state.
+/// factor `row.upstream`. `conclude` may be missing: the state is its own conclusion. A state may say
+/// `static constexpr int partial_states`: how many of it a long row is divided over, to hide latencies.
 template <class... States>
 struct pass_list {};
 

@@ -33,6 +33,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct exponentials {
+    static constexpr int partial_states = 1;
     V p = V(0), q = V(0);    // Σ p̃, Σ q̃
     V difference = V(0);     // Σ (p̃ − q̃)
   };
@@ -43,6 +44,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct sums {
+    static constexpr int partial_states = 1;
     typename Divergence::template sums<V> of{};
   };
   template <class V>

@@ -34,6 +34,7 @@ struct triplet_formula {
 
   template <class V>
   struct operands {
+    static constexpr int partial_states = 2;
     lanes<typename Distance::template operand<V>, 3> of{};
   };
   template <class V>
@@ -42,6 +43,7 @@ struct triplet_formula {
   };
   template <class V>
   struct sums {
+    static constexpr int partial_states = Swap ? 2 : 4;
     lanes<typename Distance::template sums<V>, pairs> pair{};
   };
   template <class V>

@@ -18,6 +18,13 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
+/// Calls f(options), where options are those of the loss; a loss whose run-time option is a type further down (swap)
+/// overloads this.
+template <class Loss, class F>
+decltype(auto) with_options(Loss const& loss, F const& f) {
+  return f(loss);
+}
+
 /// Calls f(executor, rest…); the executor is simd{} where the first argument is none.
 template <class F, class First, class... Rest>
 decltype(auto) split_executor(F const& f, First&& first, Rest&&... rest) {
@@ -69,6 +76,24 @@ auto input_view(char const* function, char const* name, T const& t) {
   }
 }
 
+/// The view that per_sample writes.
+template <class E, class Out>
+auto output_view(char const* function, Out& out) {
+  if constexpr (runtime_typed_tensor<Out>) {
+    return tensor_traits<std::remove_cvref_t<Out>>::template view_as<E>(out, function, "out");
+  } else {
+    auto const v = as_view(out);
+    static_assert(std::is_same_v<typename decltype(v)::element_type, E>,
+                  "sage: out must be a mutable tensor of the inputs' element type");
+    return v;
+  }
+}
+
+template <class T>
+inline constexpr bool is_gradient_rows = false;
+template <class E>
+inline constexpr bool is_gradient_rows<gradient_rows<E>> = true;
+
 /// The rows of a gradient output, or of nothing for `skip`.
 template <class E, class G, class Shape>
 gradient_rows<E> gradient_of(char const* function, char const* name, G&& g, char const* of, Shape const& shape) {
@@ -79,6 +104,8 @@ gradient_rows<E> gradient_of(char const* function, char const* name, G&& g, char
     auto r = gradient_of<E>(function, name, g.tensor, of, shape);
     r.mode = gradient_mode::add;
     return r;
+  } else if constexpr (is_gradient_rows<bare>) {
+    return g;  // bound and checked by a loss of several terms
   } else if constexpr (runtime_typed_tensor<bare>) {
     auto const v = tensor_traits<bare>::template view_as<E>(g, function, name);
     require_same_shape(function, name, v, of, shape);

@@ -43,7 +43,7 @@ class evaluation {
     return take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<false>(tensors, [&]<class E>(std::type_identity<E>) {
-            return reduced<E>(executor, weights, tensors, accumulator_t<E>(1));
+            return reduced<E, false>(executor, weights, tensors, accumulator_t<E>(1));
           });
         },
         std::forward<Args>(args)...);
@@ -52,10 +52,16 @@ class evaluation {
   /// loss.value_and_grad(x…, g…) → loss_result; writes ∂(reduced loss)/∂x of every output that is not sage::skip.
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
+    return scaled(1.0, std::forward<Args>(args)...);
+  }
+
+  /// The same with the gradients times a factor.
+  template <class... Args>
+  auto scaled(double factor, Args&&... args) const {
     return take_apart(
-        [this](auto const& executor, auto const& weights, auto const& tensors) {
+        [this, factor](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
-            return reduced<E>(executor, weights, tensors, accumulator_t<E>(1));
+            return reduced<E, true>(executor, weights, tensors, static_cast<accumulator_t<E>>(factor));
           });
         },
         std::forward<Args>(args)...);
@@ -90,7 +96,7 @@ class evaluation {
                   } else {
                     static_assert(std::convertible_to<Upstream, A>,
                                   "sage: upstream must be a number, or a tensor with one element per sample");
-                    reduced<E>(executor, weights, tensors, static_cast<A>(upstream));
+                    reduced<E, true>(executor, weights, tensors, static_cast<A>(upstream));
                   }
                 });
               },
@@ -137,15 +143,15 @@ class evaluation {
   }
 
   // Validates shapes, binds the inputs and gradient outputs, and calls f(problem, labels, first input's view).
-  template <class E, class Tensors, class F>
+  template <class E, bool Gradients, class Tensors, class F>
   decltype(auto) bound(Tensors const& tensors, F const& f) const {
     loss_.validate();
     return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
-      return bind_inputs<E>(tensors, f, evaluated(std::get<I>(tensors))...);
+      return bind_inputs<E, Gradients>(tensors, f, evaluated(std::get<I>(tensors))...);
     }(std::make_index_sequence<static_cast<std::size_t>(inputs())>{});
   }
 
-  template <class E, class Tensors, class F, class... Inputs>
+  template <class E, bool Gradients, class Tensors, class F, class... Inputs>
   decltype(auto) bind_inputs(Tensors const& tensors, F const& f, Inputs const&... input) const {
     auto const views = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return std::make_tuple(input_view<E>(Loss::name, Loss::input_names[I], input)...);
@@ -156,7 +162,7 @@ class evaluation {
     p.formula = loss_.formula();
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       (bind_input<E, I>(p, std::get<I>(views), first), ...);
-      if constexpr (std::tuple_size_v<Tensors> >= static_cast<std::size_t>(gradients_at() + inputs()))
+      if constexpr (Gradients)
         (bind_gradient<E, I>(p, std::get<gradients_at() + I>(tensors), std::get<I>(views)), ...);
     }(std::index_sequence_for<Inputs...>{});
     p.rows = p.in[0].rows;
@@ -239,11 +245,11 @@ class evaluation {
     }
   }
 
-  template <class E, class Executor, class Weights, class Tensors>
+  template <class E, bool Gradients, class Executor, class Weights, class Tensors>
   loss_result<accumulator_t<E>> reduced(Executor const& executor, Weights const& weights, Tensors const& tensors,
                                         accumulator_t<E> const& upstream) const {
     using A = accumulator_t<E>;
-    return bound<E>(tensors, [&](auto& p, auto const& labels) {
+    return bound<E, Gradients>(tensors, [&](auto& p, auto const& labels) {
       return with_weights<E>(weights, p.rows, [&](auto const& w) {
         row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t>
             table(p.rows, labels, w, none_t{}, ignored());
@@ -297,7 +303,7 @@ class evaluation {
   void weighted_rows(Executor const& executor, Weights const& weights, Tensors const& tensors,
                      Upstream const& upstream) const {
     using A = accumulator_t<E>;
-    bound<E>(tensors, [&](auto& p, auto const& labels) {
+    bound<E, true>(tensors, [&](auto& p, auto const& labels) {
       require_rank(Loss::name, "upstream", upstream);
       require_one_per_row(Loss::name, "upstream", upstream, p.rows);
       with_weights<E>(weights, p.rows, [&](auto const& w) {
@@ -316,9 +322,9 @@ class evaluation {
   template <class E, class Executor, class Weights, class Tensors>
   void unreduced(Executor const& executor, Weights const& weights, Tensors const& tensors) const {
     using A = accumulator_t<E>;
-    bound<E>(tensors, [&](auto& p, auto const& labels) {
+    bound<E, false>(tensors, [&](auto& p, auto const& labels) {
       auto&& out = std::get<static_cast<std::size_t>(gradients_at())>(tensors);
-      auto const v = output_view<E>(out);
+      auto const v = output_view<E>(Loss::name, out);
       require_rank(Loss::name, "out", v);
       require_one_per_row(Loss::name, "out", v, p.rows);
       with_weights<E>(weights, p.rows, [&](auto const& w) {
@@ -333,18 +339,6 @@ class evaluation {
           *to.row(i) = static_cast<E>(table.skipped(i) ? A(0) : table.weight(i) * losses[i]);
       });
     });
-  }
-
-  template <class E, class Out>
-  static auto output_view(Out& out) {
-    if constexpr (runtime_typed_tensor<Out>) {
-      return tensor_traits<std::remove_cvref_t<Out>>::template view_as<E>(out, Loss::name, "out");
-    } else {
-      auto const v = as_view(out);
-      static_assert(std::is_same_v<typename decltype(v)::element_type, E>,
-                    "sage: out must be a mutable tensor of the inputs' element type");
-      return v;
-    }
   }
 
   index_t ignored() const noexcept {

@@ -10,6 +10,10 @@
 
 namespace sage {
 SAGE_ABI_BEGIN
+
+template <class Distance>
+struct triplet_margin_loss;
+
 namespace detail {
 
 /// The options with `swap` as a type.
@@ -31,6 +35,9 @@ struct triplet_options {
     if (!distance.valid()) raise<argument_error>(name, ": the distance's options are out of range (eps)");
   }
 };
+
+template <class Distance, class F>
+auto with_options(triplet_margin_loss<Distance> const& loss, F const& f);
 
 }  // namespace detail
 
@@ -59,32 +66,34 @@ struct triplet_margin_loss {
 
   template <class... Args>
   auto operator()(Args&&... args) const {
-    return with_swap([&](auto const& loss) { return loss.value(std::forward<Args>(args)...); });
+    return detail::with_options(
+        *this, [&](auto const& o) { return detail::evaluation(o).value(std::forward<Args>(args)...); });
   }
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return with_swap([&](auto const& loss) { return loss.value_and_grad(std::forward<Args>(args)...); });
+    return detail::with_options(
+        *this, [&](auto const& o) { return detail::evaluation(o).value_and_grad(std::forward<Args>(args)...); });
   }
   template <class... Args>
   void per_sample(Args&&... args) const {
-    with_swap([&](auto const& loss) { loss.per_sample(std::forward<Args>(args)...); });
+    detail::with_options(*this,
+                         [&](auto const& o) { detail::evaluation(o).per_sample(std::forward<Args>(args)...); });
   }
   template <class... Args>
   void backward(Args&&... args) const {
-    with_swap([&](auto const& loss) { loss.backward(std::forward<Args>(args)...); });
-  }
-
- private:
-  template <class F>
-  auto with_swap(F const& f) const {
-    if (swap) {
-      detail::triplet_options<Distance, true> const options{margin, reduction, distance};
-      return f(detail::evaluation(options));
-    }
-    detail::triplet_options<Distance, false> const options{margin, reduction, distance};
-    return f(detail::evaluation(options));
+    detail::with_options(*this, [&](auto const& o) { detail::evaluation(o).backward(std::forward<Args>(args)...); });
   }
 };
+
+namespace detail {
+
+template <class Distance, class F>
+auto with_options(triplet_margin_loss<Distance> const& loss, F const& f) {
+  if (loss.swap) return f(triplet_options<Distance, true>{loss.margin, loss.reduction, loss.distance});
+  return f(triplet_options<Distance, false>{loss.margin, loss.reduction, loss.distance});
+}
+
+}  // namespace detail
 
 SAGE_ABI_END
 }  // namespace sage

@@ -94,12 +94,20 @@ SAGE_INLINE pack<float, N> log_edges(floats<N> const& x, floats<N> const& value)
 
 }  // namespace detail
 
+// Unrolled, the calls of eight lanes would be most of a kernel's code.
+#if defined(__clang__)
+#define SAGE_NO_UNROLL _Pragma("clang loop unroll(disable)")
+#else
+#define SAGE_NO_UNROLL _Pragma("GCC unroll 1")
+#endif
 #define SAGE_LANE_BY_LANE(function)                                   \
   template <int N>                                                    \
   SAGE_INLINE pack<double, N> function(pack<double, N> const& x) {    \
-    pack<double, N> r;                                                \
-    for (int i = 0; i < N; ++i) r.v[i] = std::function(x.v[i]);       \
-    return r;                                                         \
+    double lane[N];                                                   \
+    store_pack(lane, x);                                              \
+    SAGE_NO_UNROLL                                                    \
+    for (int i = 0; i < N; ++i) lane[i] = std::function(lane[i]);     \
+    return load_pack<pack<double, N>>(lane);                          \
   }
 
 
@@ -108,6 +116,7 @@ SAGE_LANE_BY_LANE(expm1)
 SAGE_LANE_BY_LANE(log)
 SAGE_LANE_BY_LANE(log1p)
 #undef SAGE_LANE_BY_LANE
+#undef SAGE_NO_UNROLL
 
 /// e^x.
 template <int N>

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+#include <sage/math/lane_traits.hpp>
+#include <sage/math/pack.hpp>
+
+#include <type_traits>
+
+/// Loops over one row of pixels with the lanes of a value type V along the row; V is a scalar or a pack of it.
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+template <class V>
+SAGE_INLINE V load_lanes(scalar_of<V> const* from) noexcept {
+  if constexpr (lane_traits<V>::width == 1) {
+    return *from;
+  } else {
+    return load_pack<V>(from);
+  }
+}
+
+template <class V>
+SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
+  if constexpr (lane_traits<V>::width == 1) {
+    *to = x;
+  } else {
+    store_pack(to, x);
+  }
+}
+
+/// x·y rounded before anything is added to it, so that a sum of products has the same bits with and without fused
+/// multiply-add.
+template <class V>
+SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
+  if constexpr (lane_traits<V>::width == 1) {
+    return SAGE_FENCE(x * y);
+  } else {
+    return V(SAGE_FENCE(x.v * y.v));
+  }
+}
+
+/// Calls step(std::type_identity<P>, j) for positions that cover 0 … n − 1 once: P = V, then scalars for the rest.
+template <class V, class Step>
+SAGE_INLINE void sweep(index_t n, Step const& step) {
+  constexpr index_t width = lane_traits<V>::width;
+  index_t j = 0;
+  for (; j + width <= n; j += width) step(std::type_identity<V>{}, j);
+  if constexpr (width > 1)
+    for (; j < n; ++j) step(std::type_identity<scalar_of<V>>{}, j);
+}
+
+/// to[j] = from[j · stride], converted.
+template <class T, class A>
+SAGE_INLINE void gather(T const* from, index_t stride, index_t n, A* to) {
+  for (index_t j = 0; j < n; ++j) to[j] = static_cast<A>(from[j * stride]);
+}
+
+/// to[j · stride] = from[j], converted; or added to what stands there.
+template <class A, class T>
+SAGE_INLINE void scatter(A const* from, index_t n, T* to, index_t stride, bool add) {
+  if (add) {
+    for (index_t j = 0; j < n; ++j) to[j * stride] = static_cast<T>(static_cast<A>(to[j * stride]) + from[j]);
+  } else {
+    for (index_t j = 0; j < n; ++j) to[j * stride] = static_cast<T>(from[j]);
+  }
+}
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage
