@@ -59,6 +59,7 @@ bool may_overlap(rows_view<T> const& a, rows_view<U> const& b) noexcept {
 /// Do two indices name one element (a broadcast view)? Such a view can be read but not written.
 template <class T>
 bool is_broadcast(rows_view<T> const& r) noexcept {
+  if (r.rows == 0 || r.length == 0) return false;
   if (r.length > 1 && r.stride == 0) return true;
   for (std::size_t d = 0; d < r.outer_rank; ++d)
     if (r.outer[d].extent > 1 && r.outer[d].stride == 0) return true;
