@@ -1,0 +1,6 @@
+#pragma once
+/// SAGE in LibTorch: differentiable functions and modules on at::Tensor, and LibTorch's thread pool as an executor.
+
+#include <sage/adapt/libtorch.hpp>
+#include <sage/framework/libtorch/executor.hpp>
+#include <sage/framework/libtorch/sage_loss.hpp>
