@@ -19,6 +19,12 @@ struct loss_result {
   A value{};               // the reduced loss
   index_t active = 0;      // triplets that violate the margin (l > 0); for losses without a hinge, samples that count
   index_t non_finite = 0;  // samples whose loss is infinite or NaN
+
+  /// In another precision: tensors typed at run time give one result type for all of their types.
+  template <class B>
+  explicit constexpr operator loss_result<B>() const {
+    return {static_cast<B>(value), active, non_finite};
+  }
 };
 
 }  // namespace sage

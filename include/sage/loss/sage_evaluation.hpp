@@ -27,6 +27,14 @@ struct sage_result {
   A degradation{};
   index_t active = 0;      // triplets that violate the margin
   index_t non_finite = 0;  // non-finite losses of samples, over all terms
+
+  /// In another precision, see loss_result.
+  template <class B>
+  explicit constexpr operator sage_result<B>() const {
+    return {static_cast<B>(value),       static_cast<B>(classification), static_cast<B>(positive_classification),
+            static_cast<B>(triplet),     static_cast<B>(consistency),    static_cast<B>(degradation),
+            active,                      non_finite};
+  }
 };
 
 namespace detail {
