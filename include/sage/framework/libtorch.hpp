@@ -2,5 +2,10 @@
 /// SAGE in LibTorch: differentiable functions and modules on at::Tensor, and LibTorch's thread pool as an executor.
 
 #include <sage/adapt/libtorch.hpp>
+#include <sage/framework/libtorch/consistency_loss.hpp>
+#include <sage/framework/libtorch/cross_entropy_loss.hpp>
+#include <sage/framework/libtorch/degradation_loss.hpp>
 #include <sage/framework/libtorch/executor.hpp>
+#include <sage/framework/libtorch/modules.hpp>
 #include <sage/framework/libtorch/sage_loss.hpp>
+#include <sage/framework/libtorch/triplet_margin_loss.hpp>

@@ -60,6 +60,7 @@ class operands {
     weights_ = weights_.to(input_[0].scalar_type());
   }
 
+  char const* function() const noexcept { return function_; }
   bool wants_gradient() const noexcept { return wants_gradient_; }
 
   /// f(std::type_identity<E>{}) for float or double, the element type of the first input.
@@ -155,7 +156,7 @@ template <class Loss, std::size_t N, class... Extra>
 at::Tensor unreduced(Loss const& loss, operands<N> const& x, Extra const&... extra) {
   at::Tensor const values = x.per_row();
   x.visit([&]<class E>(std::type_identity<E>) {
-    auto const out = view_as<E>(values, Loss::name, "out");
+    auto const out = view_as<E>(values, x.function(), "out");
     E const one = 1;
     strided_view const ones{&one, extents{values.numel()}, strides{0}};
     x.template with_weights<E>([&](auto const&... weights) {
