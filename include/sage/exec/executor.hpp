@@ -47,9 +47,11 @@ struct probe_formula {
 
 }  // namespace detail
 
-/// What runs row programs: callable with a row_problem, const, it writes the losses and gradients of all rows.
+/// What runs row programs: callable with a row_problem, const, it writes the losses and gradients of all rows. What
+/// has tensor_traits is none, however callable: element access of lazy expressions takes any argument.
 template <class E>
-concept executor = std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> && !runtime_typed_tensor<E> &&
+concept executor = std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> &&
+                   !sage::detail::has_traits<std::remove_cvref_t<E>> &&
                    std::is_invocable_v<std::remove_cvref_t<E> const&, row_problem<detail::probe_formula, float> const&>;
 
 }  // namespace exec
