@@ -32,6 +32,13 @@
 #define SAGE_INLINE_LAMBDA
 #endif
 
+// Before a short loop of constant length whose body must see its index as a constant.
+#if defined(__GNUC__) || defined(__clang__)
+#define SAGE_UNROLL _Pragma("GCC unroll 16")
+#else
+#define SAGE_UNROLL
+#endif
+
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(SAGE_NO_SIMD)
 #define SAGE_SIMD 1
 #else

@@ -72,6 +72,7 @@ struct across_rows {
     for (index_t j = 0; j < p.length; ++j) {
       at.column = broadcast_integer<integers>(j);
       auto const d = p.formula.gradient(column(t, j), at, result);
+      SAGE_UNROLL
       for (int k = 0; k < gradients; ++k) store_pack(g.x[k][j], d[k]);
     }
     store(g, i, count, skipped, any_skipped);
@@ -83,6 +84,7 @@ struct across_rows {
 
   SAGE_INLINE lanes<V, inputs> column(tile const& t, index_t j) const noexcept {
     lanes<V, inputs> x;
+    SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) x[k] = load_pack<V>(t.x[k][j]);
     return x;
   }

@@ -23,10 +23,12 @@ struct row_operands {
   lanes<gradient_mode, gradients> mode;
 
   SAGE_INLINE row_operands(Problem const& p, index_t i) noexcept {
+    SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) {
       in[k] = p.in[k].row(i);
       in_stride[k] = p.in[k].stride;
     }
+    SAGE_UNROLL
     for (int k = 0; k < gradients; ++k) {
       mode[k] = p.out[k].mode;
       out[k] = mode[k] == gradient_mode::skip ? nullptr : p.out[k].to.row(i);
@@ -38,12 +40,14 @@ struct row_operands {
   template <class V>
   SAGE_INLINE lanes<V, inputs> load(index_t j, int count = lane_traits<V>::width) const {
     lanes<V, inputs> x;
+    SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) x[k] = load_one<V>(in[k] + j * in_stride[k], in_stride[k], count);
     return x;
   }
 
   template <class V>
   SAGE_INLINE void store(lanes<V, gradients> const& g, index_t j, int count = lane_traits<V>::width) const {
+    SAGE_UNROLL
     for (int k = 0; k < gradients; ++k)
       if (mode[k] != gradient_mode::skip)
         store_one(g[k], out[k] + j * out_stride[k], out_stride[k], count, mode[k] == gradient_mode::add);
@@ -132,11 +136,13 @@ struct along_rows {
       using wide = rebind_t<State, V>;
       constexpr int parts = partial_states<wide>;
       wide part[parts];
+      SAGE_UNROLL
       for (int k = 0; k < parts; ++k) part[k] = broadcast<V>(neutral);
       row<V> at = broadcast_row(r);
       index_t j = 0;
       if constexpr (parts > 1)
         for (; j + parts * width <= p.length; j += parts * width)
+          SAGE_UNROLL
           for (int k = 0; k < parts; ++k) {
             at.column = count_from<integer_of<V>>(j + k * width);
             p.formula.accumulate(part[k], x.template load<V>(j + k * width), at, broadcast<V>(earlier)...);

@@ -36,6 +36,7 @@ template <class State, class Mask>
 SAGE_INLINE State masked(Mask const& valid, State const& now, State const& before) noexcept {
   auto n = members(now);
   auto const b = members(before);
+  SAGE_UNROLL
   for (int i = 0; i < static_cast<int>(sizeof(n) / sizeof(n.value[0])); ++i)
     n[i] = math::select(valid, n[i], b[i]);
   return __builtin_bit_cast(State, n);
@@ -54,6 +55,7 @@ SAGE_INLINE auto join_lanes(Formula const& f, State const& s) {
     using half = pack<T, width / 2>;
     using half_state = rebind_t<State, half>;
     members_of<half_state> low, high;
+    SAGE_UNROLL
     for (int i = 0; i < count; ++i) {
       auto const parts = __builtin_bit_cast(lanes<half, 2>, m[i]);
       low[i] = parts[0];
@@ -66,6 +68,7 @@ SAGE_INLINE auto join_lanes(Formula const& f, State const& s) {
     using one = rebind_t<State, T>;
     auto const lane = [&](int l) SAGE_INLINE_LAMBDA {
       members_of<one> r;
+      SAGE_UNROLL
       for (int i = 0; i < count; ++i) r[i] = m[i].v[l];
       return __builtin_bit_cast(one, r);
     };

@@ -28,6 +28,7 @@ struct kullback_leibler {
     V const x = -delta;
     constexpr int terms = std::numeric_limits<T>::digits / 5 + 3;
     V series = V(0);
+    SAGE_UNROLL
     for (int k = terms; k >= 0; --k) series = (V(1) + series) * x / V(T(k + 3));
     V const near = x * x * V(T(0.5)) * (V(1) + series);
     V const term = math::select(math::magnitude(x) < V(T(0.5)), p * near, q - p + p * delta);

@@ -65,26 +65,31 @@ struct triplet_formula {
 
   template <class V>
   SAGE_HD SAGE_INLINE void accumulate(operands<V>& a, lanes<V, 3> const& x, row<V> const&) const {
+    SAGE_UNROLL
     for (int i = 0; i < 3; ++i) distance.accumulate(a.of[i], x[i]);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(operands<V>& a, operands<V> const& b) const {
+    SAGE_UNROLL
     for (int i = 0; i < 3; ++i) distance.combine(a.of[i], b.of[i]);
   }
   template <class V>
   SAGE_HD SAGE_INLINE prepared<V> conclude(operands<V> const& a, row<V> const&) const {
     prepared<V> r;
+    SAGE_UNROLL
     for (int i = 0; i < 3; ++i) r.of[i] = distance.prepare(a.of[i]);
     return r;
   }
 
   template <class V, class... Prepared>
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 3> const& x, row<V> const&, Prepared const&... r) const {
+    SAGE_UNROLL
     for (int k = 0; k < pairs; ++k)
       distance.accumulate(a.pair[k], x[first_of[k]], x[second_of[k]], r.of[first_of[k]]..., r.of[second_of[k]]...);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
+    SAGE_UNROLL
     for (int k = 0; k < pairs; ++k) distance.combine(a.pair[k], b.pair[k]);
   }
 
@@ -114,6 +119,7 @@ struct triplet_formula {
   SAGE_HD SAGE_INLINE result<V> finalize_with(row<V> const& r, sums<V> const& a, Prepared const&... p) const {
     V const zero = V(0);
     V d[pairs];
+    SAGE_UNROLL
     for (int k = 0; k < pairs; ++k) d[k] = distance.value(a.pair[k]);
     V negative = d[1];
     V share = V(1);  // of the upstream that goes to d(a, n) rather than d(p, n)
@@ -126,6 +132,7 @@ struct triplet_formula {
     result<V> out;
     out.loss = math::select(x < zero, zero, x);  // NaN stays NaN
     V const upstream[3] = {passed, -passed * share, -passed * (V(1) - share)};
+    SAGE_UNROLL
     for (int k = 0; k < pairs; ++k)
       out.slope[k] = distance.slope_of(a.pair[k], upstream[k], p.of[first_of[k]]..., p.of[second_of[k]]...);
     return out;

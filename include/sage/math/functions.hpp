@@ -63,6 +63,7 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   V const s = u / (V(2) + u);
   V const s2 = s * s;
   V series = V(scalar_of<V>(1) / scalar_of<V>(2 * terms + 1));
+  SAGE_UNROLL
   for (int k = terms - 1; k > 0; --k) series = series * s2 + V(scalar_of<V>(1) / scalar_of<V>(2 * k + 1));
   V const small = s * (u - V(2) * s2 * series);
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);

@@ -73,21 +73,9 @@ SAGE_HD SAGE_INLINE rebind_t<State, V> broadcast(State const& s) noexcept {
   } else {
     auto const from = members(s);
     members_of<wide> to;
+    SAGE_UNROLL
     for (int i = 0; i < static_cast<int>(sizeof(from) / sizeof(from.value[0])); ++i) to[i] = V(from[i]);
     return __builtin_bit_cast(wide, to);
-  }
-}
-
-/// The integers first, first + 1, …, one per lane.
-template <class Integers>
-SAGE_INLINE Integers count_from(index_t first) noexcept {
-  if constexpr (__is_same(Integers, index_t)) {
-    return first;
-  } else {
-    Integers r;
-    using lane = std::remove_cvref_t<decltype(r.b[0])>;
-    for (int i = 0; i < static_cast<int>(sizeof(r.b) / sizeof(lane)); ++i) r.b[i] = static_cast<lane>(first + i);
-    return r;
   }
 }
 
@@ -98,7 +86,24 @@ SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {
     return x;
   } else {
     using lane = std::remove_cvref_t<decltype(Integers{}.b[0])>;
-    return {static_cast<lane>(x) + decltype(Integers{}.b){}};
+    Integers r;
+    SAGE_UNROLL
+    for (int i = 0; i < static_cast<int>(sizeof(r.b) / sizeof(lane)); ++i) r.b[i] = static_cast<lane>(x);
+    return r;
+  }
+}
+
+/// The integers first, first + 1, …, one per lane.
+template <class Integers>
+SAGE_INLINE Integers count_from(index_t first) noexcept {
+  if constexpr (__is_same(Integers, index_t)) {
+    return first;
+  } else {
+    using lane = std::remove_cvref_t<decltype(Integers{}.b[0])>;
+    alignas(64) static constexpr lane iota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    Integers r;
+    __builtin_memcpy(&r.b, iota, sizeof r.b);
+    return r + broadcast_integer<Integers>(first);
   }
 }
 

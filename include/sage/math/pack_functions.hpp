@@ -27,6 +27,22 @@ using floats = typename sage::detail::native_vector<float, N>::type;
 template <int N>
 using bits = typename sage::detail::native_vector<float, N>::bits;
 
+// Keeps the optimiser from re-associating x with what consumes it, which -ffast-math allows: two-part constants and
+// what rounding lost must stay apart. Costs no instruction. (GCC's __builtin_assoc_barrier is taken apart lane by
+// lane on vectors.)
+template <class Vector>
+SAGE_INLINE void fence([[maybe_unused]] Vector& x) noexcept {
+#if defined(__clang__)
+#if defined(__x86_64__) && __has_builtin(__arithmetic_fence)
+  x = __arithmetic_fence(x);
+#endif
+#elif defined(__SSE2__)
+  __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(x));
+#endif
+}
+
 // Helpers return packs, not bare vectors: a vector type as a function's result depends on the target's ABI.
 
 /// 2^n for −126 ≤ n ≤ 127.
@@ -46,7 +62,9 @@ struct reduced_exponential {
 template <int N>
 SAGE_INLINE pack<float, N> scale(floats<N> const& y, bits<N> const& n) noexcept {
   bits<N> const half = n >> 1;
-  return pack<float, N>(SAGE_FENCE(y * power_of_two<N>(half).v) * power_of_two<N>(n - half).v);
+  floats<N> part = y * power_of_two<N>(half).v;
+  fence(part);
+  return pack<float, N>(part * power_of_two<N>(n - half).v);
 }
 
 template <int N>
@@ -56,7 +74,9 @@ SAGE_INLINE reduced_exponential<N> reduce(floats<N> const& x) noexcept {
   bits<N> const n = __builtin_convertvector(turns + (turns < 0 ? pack<float, N>(-0.5f).v : pack<float, N>(0.5f).v), bits<N>);
   floats<N> const nf = __builtin_convertvector(n, floats<N>);
   // ln 2 in two parts; the first has nine trailing zero bits, so that its product with n is exact.
-  floats<N> const r = SAGE_FENCE(x - nf * 6.9314575195e-1f) - nf * 1.4286067653e-6f;
+  floats<N> r = x - nf * 6.9314575195e-1f;
+  fence(r);
+  r = r - nf * 1.4286067653e-6f;
   floats<N> p = r * 1.9875691500e-4f + 1.3981999507e-3f;  // coefficients: Cephes, expf
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
@@ -77,8 +97,11 @@ SAGE_INLINE pack<float, N> log_of(floats<N> const& f, floats<N> const& e, floats
   p = p * f + 2.0000714765e-1f;
   p = p * f - 2.4999993993e-1f;
   p = p * f + 3.3333331174e-1f;
-  floats<N> const tail = p * (f2 * f) + (e * -2.12194440e-4f + correction);
-  return pack<float, N>(SAGE_FENCE(SAGE_FENCE(tail - 0.5f * f2) + f) + e * 0.693359375f);
+  floats<N> sum = p * (f2 * f) + (e * -2.12194440e-4f + correction) - 0.5f * f2;  // the small parts first
+  fence(sum);
+  sum = sum + f;
+  fence(sum);
+  return pack<float, N>(sum + e * 0.693359375f);
 }
 
 // x = 2^e (1 + f) with 1 + f in [√½, √2): the exponent is split off at the bits of √½.
@@ -154,13 +177,16 @@ SAGE_INLINE pack<float, N> log(pack<float, N> const& x) noexcept {
 template <int N>
 SAGE_INLINE pack<float, N> log1p(pack<float, N> const& x) noexcept {
   using namespace detail;
-  floats<N> const u = SAGE_FENCE(x.v + 1.0f);
+  floats<N> u = x.v + 1.0f;
+  fence(u);
   bits<N> const scaled = __builtin_bit_cast(bits<N>, u) - sqrt_half_bits;
   bits<N> const e = scaled >> 23;
   floats<N> const m = __builtin_bit_cast(floats<N>, (scaled & 0x007fffff) + sqrt_half_bits);
   // What rounding 1 + x lost, relative to u; nothing is lost where the exponent is that of 1, for f is x itself.
-  floats<N> const back = SAGE_FENCE(u - 1.0f);
-  floats<N> const lost = x.v > 1.0f ? 1.0f - SAGE_FENCE(u - x.v) : x.v - back;
+  floats<N> without_1 = u - 1.0f, without_x = u - x.v;
+  fence(without_1);
+  fence(without_x);
+  floats<N> const lost = x.v > 1.0f ? 1.0f - without_x : x.v - without_1;
   floats<N> const f = e == 0 ? x.v : m - 1.0f;
   floats<N> const correction = e == 0 ? floats<N>{} : lost / u;
   return log_edges<N>(u, log_of<N>(f, __builtin_convertvector(e, floats<N>), correction).v);
@@ -169,6 +195,7 @@ SAGE_INLINE pack<float, N> log1p(pack<float, N> const& x) noexcept {
 template <class T, int N>
 SAGE_INLINE pack<T, N> sqrt(pack<T, N> const& x) noexcept {
   pack<T, N> r;
+  SAGE_UNROLL
   for (int i = 0; i < N; ++i) r.v[i] = std::sqrt(x.v[i]);
   return r;
 }
