@@ -2,6 +2,16 @@
 /// SAGE: losses for training with human saliency, over any tensor type. The whole CPU library; needs only the
 /// standard library. Adapters for foreign tensors are in sage/adapt, LibTorch's modules in sage/framework.
 
+#include <sage/augment/border.hpp>
+#include <sage/augment/channel_mean.hpp>
+#include <sage/augment/constant.hpp>
+#include <sage/augment/gaussian_blur.hpp>
+#include <sage/augment/gaussian_noise.hpp>
+#include <sage/augment/image_view.hpp>
+#include <sage/augment/plane.hpp>
+#include <sage/augment/resample.hpp>
+#include <sage/augment/saliency_map.hpp>
+#include <sage/augment/saliency_pair.hpp>
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/error.hpp>

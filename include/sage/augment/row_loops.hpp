@@ -4,6 +4,7 @@
 #include <sage/core/index.hpp>
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/pack.hpp>
+#include <sage/math/pack_functions.hpp>
 
 #include <type_traits>
 
@@ -31,14 +32,18 @@ SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
 }
 
 /// x·y rounded before anything is added to it, so that a sum of products has the same bits with and without fused
-/// multiply-add.
+/// multiply-add, at any width.
 template <class V>
 SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
-  if constexpr (lane_traits<V>::width == 1) {
-    return SAGE_FENCE(x * y);
-  } else {
-    return V(SAGE_FENCE(x.v * y.v));
+  V product = x * y;
+#if SAGE_SIMD
+  if constexpr (is_pack<V>) {
+    math::detail::fence(product.v);
+  } else if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) {
+    math::detail::fence(product);
   }
+#endif
+  return product;
 }
 
 /// Calls step(std::type_identity<P>, j) for positions that cover 0 … n − 1 once: P = V, then scalars for the rest.

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <sage/augment/image_view.hpp>
+#include <sage/augment/plane.hpp>
+#include <sage/augment/row_loops.hpp>
+#include <sage/augment/scratch.hpp>
+#include <sage/core/accumulator.hpp>
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+
+#include <type_traits>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// Row y of an image or map as neighbouring accumulators: the row itself, or a converted copy of it in `copy`.
+template <class A, class T>
+SAGE_INLINE A const* dense_row(image_view<T const> const& v, index_t n, index_t c, index_t y, A* copy) {
+  T const* const row = v.row(n, c, y);
+  if constexpr (std::is_same_v<T, A>)
+    if (v.has_dense_rows()) return row;
+  gather(row, v.stride[3], v.extent[3], copy);
+  return copy;
+}
+
+/// A plane of an image with dense rows: the image itself, or a converted copy of it in `copy`.
+template <class A, class T>
+SAGE_INLINE plane<A const> dense_plane(image_view<T const> const& v, index_t n, index_t c, A* copy) {
+  index_t const height = v.extent[2], width = v.extent[3];
+  if constexpr (std::is_same_v<T, A>)
+    if (v.has_dense_rows()) return {v.row(n, c, 0), v.stride[2], height, width, n, c};
+  for (index_t y = 0; y < height; ++y) gather(v.row(n, c, y), v.stride[3], width, copy + y * width);
+  return {copy, width, height, width, n, c};
+}
+
+/// Does dense_plane need its copy?
+template <class A, class T>
+bool needs_copy(image_view<T> const& v) noexcept {
+  return !std::is_same_v<std::remove_const_t<T>, A> || !v.has_dense_rows();
+}
+
+/// out = s·u + (1 − s)·v, each product rounded: exact at s = 0 and s = 1 for finite u and v.
+template <class V, class A>
+SAGE_INLINE void blend(A const* s, A const* u, A const* v, index_t n, A* out) {
+  sweep<V>(n, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
+    P const a = load_lanes<P>(s + j);
+    store_lanes<P>(out + j, rounded_product(a, load_lanes<P>(u + j)) +
+                                rounded_product(P(A(1)) - a, load_lanes<P>(v + j)));
+  });
+}
+
+/// x⁺ and x⁻ of N·C planes; one task per plane.
+template <class T, class Bound>
+struct pair_kernel {
+  using element = T;
+  using accumulator = accumulator_t<T>;
+  using A = accumulator;
+
+  Bound const& degradation;
+  image_view<T const> images, maps;
+  image_view<T> plus, minus;
+  index_t rows;    // N·C
+  index_t length;  // H·W
+
+  template <class V>
+  SAGE_INLINE void run(index_t first, index_t last) const {
+    index_t const width = images.extent[3];
+    bool const copied = needs_copy<A>(images);
+    scratch<A> memory(4 * scratch<A>::padded(width) + scratch<A>::padded(copied ? length : 0) + degradation.scratch());
+    A *const degraded = memory.take(width), *const map = memory.take(width), *const up = memory.take(width),
+             *const down = memory.take(width), *const copy = memory.take(copied ? length : 0),
+             *const work = memory.take(0);
+    for (index_t i = first; i < last; ++i) {
+      index_t const n = i / images.extent[1], c = i % images.extent[1];
+      plane<A const> const x = dense_plane(images, n, c, copy);
+      auto const degrade = degradation.template degrade<V>(x, work);
+      for (index_t y = 0; y < x.height; ++y) {
+        degrade.template row<V>(y, degraded);
+        A const* const s = dense_row(maps, n, 0, y, map);
+        write<V>(plus, n, c, y, s, x.row(y), degraded, up);
+        write<V>(minus, n, c, y, s, degraded, x.row(y), down);
+      }
+    }
+  }
+
+ private:
+  template <class V>
+  SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* s, A const* u,
+                                A const* v, A* copy) {
+    if (to.data == nullptr) return;
+    T* const row = to.row(n, c, y);
+    if constexpr (std::is_same_v<T, A>)
+      if (to.has_dense_rows()) return blend<V>(s, u, v, to.extent[3], row);
+    blend<V>(s, u, v, to.extent[3], copy);
+    scatter(copy, to.extent[3], row, to.stride[3], false);
+  }
+};
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage

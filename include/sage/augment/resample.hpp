@@ -1,0 +1,106 @@
+#pragma once
+
+#include <sage/augment/plane.hpp>
+#include <sage/augment/row_loops.hpp>
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace sage {
+
+/// How a map is brought to another size.
+///
+///   bilinear    between the two nearest pixels' centres, as PyTorch's with align_corners = False (and no antialiasing)
+///   area        the exact average over the box that the new pixel covers, as OpenCV's INTER_AREA when shrinking
+///   automatic   axis by axis: area when shrinking, bilinear when growing
+enum class interpolation { automatic, bilinear, area };
+
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// One axis of a resize from n to m pixels: output i is Σ_k weight(i, k) · input[first(i) + k].
+template <class A>
+class resampled_axis {
+ public:
+  resampled_axis(index_t from, index_t to, interpolation method)
+      : taps_(by_area(from, to, method) ? from / to + 2 : 2),
+        first_(new index_t[static_cast<std::size_t>(to)]),
+        weight_(new A[static_cast<std::size_t>(to * taps_)]) {
+    for (index_t i = 0; i < to; ++i) {
+      A* const w = weight_.get() + i * taps_;
+      for (index_t k = 0; k < taps_; ++k) w[k] = A(0);
+      first_[static_cast<std::size_t>(i)] = by_area(from, to, method) ? area(i, from, to, w) : bilinear(i, from, to, w);
+    }
+  }
+
+  index_t taps() const noexcept { return taps_; }
+  index_t first(index_t i) const noexcept { return first_[static_cast<std::size_t>(i)]; }
+  A const* weights(index_t i) const noexcept { return weight_.get() + i * taps_; }
+
+ private:
+  static bool by_area(index_t from, index_t to, interpolation method) noexcept {
+    return method == interpolation::area || (method == interpolation::automatic && from > to);
+  }
+
+  // The box [i·n/m, (i+1)·n/m), in units of 1/m pixels, so that its overlap with every pixel is an exact integer.
+  static index_t area(index_t i, index_t from, index_t to, A* w) noexcept {
+    index_t const low = i * from, high = low + from, first = low / to;
+    for (index_t k = 0; (first + k) * to < high; ++k) {
+      index_t const left = (first + k) * to, right = left + to;
+      index_t const overlap = (right < high ? right : high) - (left > low ? left : low);
+      w[k] = static_cast<A>(static_cast<double>(overlap) / static_cast<double>(from));
+    }
+    return first;
+  }
+
+  static index_t bilinear(index_t i, index_t from, index_t to, A* w) noexcept {
+    double const ratio = static_cast<double>(from) / static_cast<double>(to);
+    double const at = (static_cast<double>(i) + 0.5) * ratio - 0.5;
+    index_t first = at > 0 ? static_cast<index_t>(at) : 0;
+    double right = at > 0 ? at - static_cast<double>(first) : 0;
+    if (first >= from - 1) {
+      first = from - 1;
+      right = 0;
+    }
+    w[0] = static_cast<A>(1 - right);
+    w[1] = static_cast<A>(right);
+    return first;
+  }
+
+  index_t taps_;
+  std::unique_ptr<index_t[]> first_;
+  std::unique_ptr<A[]> weight_;
+};
+
+/// Resizes a plane: columns of every row into `narrow` (h × W), then rows into `to` (H × W).
+template <class V, class A>
+SAGE_INLINE void resample(plane<A const> const& from, resampled_axis<A> const& rows, resampled_axis<A> const& columns,
+                          A* narrow, plane<A> const& to) {
+  for (index_t y = 0; y < from.height; ++y)
+    for (index_t x = 0; x < to.width; ++x) {
+      A const *const row = from.row(y) + columns.first(x), *const w = columns.weights(x);
+      A sum = w[0] * row[0];
+      for (index_t k = 1; k < columns.taps(); ++k)
+        if (w[k] != A(0)) sum += w[k] * row[k];  // a tap beyond the edge has weight zero and is not read
+      narrow[y * to.width + x] = sum;
+    }
+  for (index_t y = 0; y < to.height; ++y) {
+    A* const out = to.row(y);
+    A const* const w = rows.weights(y);
+    for (index_t k = 0; k < rows.taps(); ++k) {
+      if (k > 0 && !(w[k] != A(0))) continue;
+      A const* const row = narrow + (rows.first(y) + k) * to.width;
+      sweep<V>(to.width, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
+        P const part = P(w[k]) * load_lanes<P>(row + j);
+        store_lanes<P>(out + j, k == 0 ? part : load_lanes<P>(out + j) + part);
+      });
+    }
+  }
+}
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage
