@@ -8,4 +8,5 @@
 #include <sage/framework/libtorch/executor.hpp>
 #include <sage/framework/libtorch/modules.hpp>
 #include <sage/framework/libtorch/sage_loss.hpp>
+#include <sage/framework/libtorch/saliency.hpp>
 #include <sage/framework/libtorch/triplet_margin_loss.hpp>

@@ -6,6 +6,7 @@
 #include <sage/exec/row_problem.hpp>
 #include <sage/framework/libtorch/differentiable.hpp>
 #include <sage/framework/libtorch/executor.hpp>
+#include <sage/framework/libtorch/widened.hpp>
 #include <sage/tensor/gradient.hpp>
 #include <sage/tensor/rows.hpp>
 #include <sage/tensor/shape.hpp>
@@ -66,9 +67,7 @@ class operands {
   /// f(std::type_identity<E>{}) for float or double, the element type of the first input.
   template <class F>
   auto visit(F const& f) const {
-    if (input_[0].scalar_type() == c10::kFloat) return f(std::type_identity<float>{});
-    if (input_[0].scalar_type() == c10::kDouble) return f(std::type_identity<double>{});
-    raise_element_type(given_[0], function_, names_[0], "Float, Double, Half or BFloat16");
+    return visit_widened(input_[0], function_, names_[0], f);
   }
 
   template <class E>
@@ -124,11 +123,6 @@ class operands {
   }
 
  private:
-  static at::Tensor widened(at::Tensor const& t) {
-    bool const half = t.scalar_type() == c10::kHalf || t.scalar_type() == c10::kBFloat16;
-    return half ? t.to(c10::kFloat) : t;
-  }
-
   char const* function_;
   names names_;
   tensors given_, input_, gradient_;
