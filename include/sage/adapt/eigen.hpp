@@ -24,6 +24,7 @@ inline constexpr bool is_half<Eigen::half> = true;
 template <>
 inline constexpr bool is_half<Eigen::bfloat16> = true;
 
+SAGE_ABI_BEGIN
 namespace detail {
 
 // The Eigen type that T is or derives from. Asked by deduction: it must be harmless for types of other libraries.
@@ -40,6 +41,7 @@ template <class T>
 concept eigen_with_memory = eigen_dense<T> && (eigen_type<T>::Flags & Eigen::DirectAccessBit) != 0;
 
 }  // namespace detail
+SAGE_ABI_END
 
 template <detail::eigen_dense T>
   requires detail::eigen_with_memory<T>

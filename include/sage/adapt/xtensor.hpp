@@ -24,6 +24,7 @@
 #include <type_traits>
 
 namespace sage {
+SAGE_ABI_BEGIN
 namespace detail {
 
 // The xtensor type that T is or derives from. Asked by deduction: it must be harmless for types of other libraries.
@@ -41,6 +42,7 @@ concept xtensor_with_memory = xtensor_expression<T> && requires(T& t) {
 };
 
 }  // namespace detail
+SAGE_ABI_END
 
 template <detail::xtensor_expression T>
   requires detail::xtensor_with_memory<T>

@@ -35,6 +35,7 @@ struct tensor_traits<strided_view<T, Rank, Space>> {
   }
 };
 
+SAGE_ABI_BEGIN
 namespace detail {
 
 // One-dimensional contiguous containers of the standard library.
@@ -59,6 +60,7 @@ concept has_sage_view = requires(T& t) {
 };
 
 }  // namespace detail
+SAGE_ABI_END
 
 template <class T, std::size_t Size>
 struct tensor_traits<std::span<T, Size>> : detail::contiguous_traits<T> {};
