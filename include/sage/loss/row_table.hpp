@@ -11,8 +11,8 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -27,8 +27,8 @@ class row_buffer {
  public:
   explicit row_buffer(index_t n) {
     if (n > inline_size) {
-      heap_ = std::make_unique<T[]>(static_cast<std::size_t>(n));
-      data_ = heap_.get();
+      heap_.resize(static_cast<std::size_t>(n));
+      data_ = heap_.data();
     }
   }
   row_buffer(row_buffer const&) = delete;
@@ -40,7 +40,7 @@ class row_buffer {
  private:
   static constexpr index_t inline_size = 512;
   T inline_[inline_size];
-  std::unique_ptr<T[]> heap_;
+  std::vector<T> heap_;
   T* data_ = inline_;
 };
 
