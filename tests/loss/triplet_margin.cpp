@@ -1,0 +1,198 @@
+#include "loss/compare.hpp"
+
+#include <sage/loss/triplet_margin.hpp>
+
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+using namespace reference;
+
+answers triplet_answers(problem const& p, distance const& d, double margin, bool swap) {
+  return answers_of(p, true, [&](std::vector<row> const& x, index_t) {
+    return triplet(d, x[0], x[1], x[2], real(margin), swap);
+  });
+}
+
+template <class Distance>
+void gradients_follow(Distance const& distance, reference::distance const& d, double margin) {
+  for (bool const swap : {false, true})
+    for (index_t const length : edge_lengths) {
+      // A normalised row of one element is ±1: its gradient is 0, and there is nothing to compare.
+      if (length == 1 && !std::is_same_v<Distance, sage::euclidean>) continue;
+      auto const p = random_problem(3, rows_for(length), length, static_cast<std::uint64_t>(400 + length));
+      sage::triplet_margin_loss<Distance> const loss{.margin = margin, .swap = swap, .distance = distance};
+      CAPTURE(swap);
+      compare_everywhere<3>(loss, p, triplet_answers(p, d, margin, swap));
+    }
+}
+
+real pytorch_distance(row const& u, row const& v) { return euclidean(u, v, real(1e-6)); }
+
+}  // namespace
+
+// Margin 4 keeps most of the random triplets active: |d(a,p) − d(a,n)| of normal numbers is below 3 (sums of
+// squares of like distribution); inactive rows occur too.
+TEST_CASE("Triplet loss and gradients are those of differences of the definition, Euclidean") {
+  gradients_follow(sage::euclidean{}, pytorch_distance, 4);
+}
+
+TEST_CASE("Triplet loss and gradients are those of differences of the definition, normalised") {
+  gradients_follow(sage::normalized_euclidean{},
+                   [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }, 2.5);
+}
+
+TEST_CASE("Rows shorter than eps are divided by eps and have no projection") {
+  // Scale 1e-3 against eps 0.5: all norms are below eps.
+  auto const t = random_problem(3, 3, 7, 5, 1e-3);
+  auto const d = [](row const& u, row const& v) { return normalized_euclidean(u, v, real(0.5)); };
+  sage::triplet_margin_loss<sage::normalized_euclidean> const loss{.margin = 0.5, .distance = {.eps = 0.5}};
+  auto const expected = triplet_answers(t, d, 0.5, false);
+  compare<float, 3>(any_executor{any_executor::baseline}, loss, t, expected, arrangement::contiguous);
+  compare<double, 3>(any_executor{any_executor::scalar}, loss, t, expected, arrangement::contiguous);
+}
+
+TEST_CASE("The normalised distance keeps its digits where anchor and positive nearly agree") {
+  // p = a (1 + 1e-5 noise): 2 − 2cos would have no digit left in float. Expected accuracy: the difference of the
+  // unit vectors is of size 1e-5 and each carries 2 epsilon, so 2e-7/1e-5 relative.
+  problem t = random_problem(3, 4, 40, 6);
+  auto const noise = normal_values(160, 7, 1e-5);
+  for (std::size_t j = 0; j < 160; ++j) t.x[1][j] = static_cast<float>(t.x[0][j] * (1 + noise[j]));
+  matrix<float> const a(4, 40, arrangement::contiguous, t.x[0]), p(4, 40, arrangement::contiguous, t.x[1]);
+  for (index_t i = 0; i < 4; ++i) {
+    real const d = normalized_euclidean(row_of(t.x[0], 40, i), row_of(t.x[1], 40, i), real(1e-12));
+    // margin 0 and n = a leave d(a, p) alone: d(a, a) = 0.
+    std::vector<float> out(4);
+    sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 0}.per_sample(a.view(), p.view(), a.view(), out);
+    CHECK(relative(out[static_cast<std::size_t>(i)], d) < 4e-2);
+  }
+}
+
+TEST_CASE("A triplet exactly on the hinge passes its gradient, as in PyTorch") {
+  // d(a,p) = 3, d(a,n) = 5, margin 2: exact in float with eps = 0. One sample: mean = sum.
+  float const a[2] = {0, 0}, p[2] = {3, 0}, n[2] = {3, 4};
+  auto const view = [](auto& x) { return sage::strided_view{x, sage::extents{1, 2}}; };
+  sage::triplet_margin_loss<sage::euclidean> const loss{.margin = 2, .distance = {.eps = 0}};
+  for_each_executor([&](any_executor const& executor) {
+    CAPTURE(executor.name());
+    float da[2], dp[2], dn[2];
+    auto const r = loss.value_and_grad(executor, view(a), view(p), view(n), view(da), view(dp), view(dn));
+    CHECK(r.value == 0);
+    CHECK(r.active == 0);
+    CHECK(dp[0] == 1);
+    CHECK(dp[1] == 0);
+    CHECK(dn[0] == Approx(-0.6));  // −(n − a)/5
+    CHECK(dn[1] == Approx(-0.8));
+    CHECK(da[0] == Approx(-1 + 0.6));
+    CHECK(da[1] == Approx(0.8));
+  });
+}
+
+TEST_CASE("A tie of swap splits the gradient half and half") {
+  // a = (0,0), p = (6,0), n = (3,4): d(a,n) = d(p,n) = 5 exactly.
+  double const a[2] = {0, 0}, p[2] = {6, 0}, n[2] = {3, 4};
+  auto const view = [](auto& x) { return sage::strided_view{x, sage::extents{1, 2}}; };
+  sage::triplet_margin_loss<sage::euclidean> const loss{.margin = 1, .swap = true, .distance = {.eps = 0}};
+  double da[2], dp[2], dn[2];
+  CHECK(loss.value_and_grad(view(a), view(p), view(n), view(da), view(dp), view(dn)).value == 2);
+  CHECK(da[0] == Approx(-1 + 0.5 * 0.6));  // −(p − a)/6 + ½ (n − a)/5
+  CHECK(da[1] == Approx(0.5 * 0.8));
+  CHECK(dp[0] == Approx(1 - 0.5 * 0.6));   // (p − a)/6 + ½ (n − p)/5
+  CHECK(dp[1] == Approx(0.5 * 0.8));
+  CHECK(dn[0] == Approx(-0.5 * 0.6 + 0.5 * 0.6).margin(1e-15));
+  CHECK(dn[1] == Approx(-0.8));
+}
+
+TEST_CASE("Equal rows have a finite gradient, and zero without eps") {
+  std::vector<float> const x{1, 2, 3};
+  for (double const eps : {0.0, 1e-6}) {
+    std::vector<float> da(3), dp(3), dn(3);
+    sage::triplet_margin_loss<sage::euclidean> const loss{.distance = {.eps = eps}};
+    CHECK(loss.value_and_grad(x, x, x, da, dp, dn).value == 1);
+    // d(a,p) = eps √3 and its gradient 1/√3 in every coordinate; that of −d(a,n) is the opposite.
+    for (int j = 0; j < 3; ++j) {
+      CHECK(da[static_cast<std::size_t>(j)] == 0);
+      CHECK(dp[static_cast<std::size_t>(j)] == Approx(eps == 0 ? 0 : -0.57735027));
+      CHECK(dn[static_cast<std::size_t>(j)] == Approx(eps == 0 ? 0 : 0.57735027));
+    }
+  }
+}
+
+TEST_CASE("A triplet of rows without elements has the margin as its loss") {
+  std::vector<float> empty;
+  auto const none = sage::strided_view{empty.data(), sage::extents{3, 0}};
+  auto const r = sage::triplet_margin_loss<>{.margin = 0.25}.value_and_grad(none, none, none, none, none, none);
+  CHECK(r.value == 0.25f);  // d of nothing is 0
+  CHECK(r.active == 3);
+}
+
+TEST_CASE("Permuted triplets have permuted losses and gradients, bit for bit") {
+  index_t const rows = 37;
+  for (index_t const length : {7, 65}) {
+    auto const t = random_problem(3, rows, length, 9);
+    std::vector<index_t> order(static_cast<std::size_t>(rows));
+    for (index_t i = 0; i < rows; ++i) order[static_cast<std::size_t>(i)] = (i * 10 + 3) % rows;  // 10 is prime to 37
+    matrix<float> x[3]{{rows, length, arrangement::contiguous, t.x[0]}, {rows, length, arrangement::contiguous, t.x[1]},
+                       {rows, length, arrangement::contiguous, t.x[2]}};
+    matrix<float> y[3]{{rows, length}, {rows, length}, {rows, length}}, g[3]{y[0], y[1], y[2]}, h[3]{y[0], y[1], y[2]};
+    for (int k = 0; k < 3; ++k)
+      for (index_t i = 0; i < rows; ++i)
+        for (index_t j = 0; j < length; ++j) y[k](i, j) = x[k](order[static_cast<std::size_t>(i)], j);
+    sage::triplet_margin_loss<> const loss{.margin = 2, .swap = true};
+    loss.value_and_grad(x[0].view(), x[1].view(), x[2].view(), g[0].view(), g[1].view(), g[2].view());
+    loss.value_and_grad(y[0].view(), y[1].view(), y[2].view(), h[0].view(), h[1].view(), h[2].view());
+    bool same = true;
+    for (int k = 0; k < 3; ++k)
+      for (index_t i = 0; i < rows; ++i)
+        for (index_t j = 0; j < length; ++j)
+          same = same && same_bits(h[k](i, j), g[k](order[static_cast<std::size_t>(i)], j));
+    CHECK(same);
+  }
+}
+
+TEST_CASE("Exotic numbers in one triplet leave the others as they were, bit for bit") {
+  using limits = std::numeric_limits<float>;
+  index_t const rows = 19, bad = 6;
+  for (index_t const length : {3, 70}) {
+    auto const t = random_problem(3, rows, length, 10);
+    matrix<float> const p(rows, length, arrangement::contiguous, t.x[1]), n(rows, length, arrangement::contiguous, t.x[2]);
+    struct outcome {
+      std::vector<float> losses, gradients;
+      index_t non_finite;
+    };
+    // The sum, for its gradient does not mix the rows.
+    auto const run = [&](auto const& loss, matrix<float> const& a) {
+      matrix<float> g[3]{{rows, length}, {rows, length}, {rows, length}};
+      outcome o{std::vector<float>(static_cast<std::size_t>(rows)), {}, 0};
+      o.non_finite =
+          loss.value_and_grad(a.view(), p.view(), n.view(), g[0].view(), g[1].view(), g[2].view()).non_finite;
+      loss.per_sample(a.view(), p.view(), n.view(), o.losses);
+      for (auto const& m : g)
+        for (index_t i = 0; i < rows; ++i)
+          for (index_t j = 0; j < length; ++j)
+            if (i != bad) o.gradients.push_back(m(i, j));
+      return o;
+    };
+    auto const with = [&](auto const& loss, bool overflows) {
+      matrix<float> a(rows, length, arrangement::contiguous, t.x[0]);
+      outcome const clean = run(loss, a);
+      CHECK(clean.non_finite == 0);
+      for (float const x : {limits::quiet_NaN(), limits::infinity(), -limits::infinity(), limits::max(),
+                            limits::denorm_min()}) {
+        CAPTURE(x, length);
+        a(bad, length / 2) = x;
+        outcome o = run(loss, a);
+        CHECK(same_bits(o.gradients, clean.gradients));
+        // The square of the largest float is infinite: so is the distance, and a row divided by an infinite norm is
+        // a row of zeros, as in torch.nn.functional.normalize. A denormal is a number like any other.
+        if (x != limits::max() || overflows) CHECK(o.non_finite == (x == limits::denorm_min() ? 0 : 1));
+        o.losses[bad] = clean.losses[bad];
+        CHECK(same_bits(o.losses, clean.losses));
+      }
+    };
+    with(sage::triplet_margin_loss<sage::euclidean>{.margin = 4, .reduction = sage::reduction::sum}, true);
+    with(sage::triplet_margin_loss<sage::normalized_euclidean>{.reduction = sage::reduction::sum}, false);
+  }
+}
