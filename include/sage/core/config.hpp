@@ -57,22 +57,6 @@
 #define SAGE_EXCEPTIONS 0
 #endif
 
-// SAGE_FENCE(x): the value of x, which the optimiser may not re-associate with what consumes it. Keeps the
-// two-part constants of the exponential apart under -ffast-math.
-#if defined(__CUDA_ARCH__)
-#define SAGE_FENCE(x) (x)
-#elif defined(__clang__)
-#if defined(__x86_64__) && __has_builtin(__arithmetic_fence)
-#define SAGE_FENCE(x) __arithmetic_fence(x)
-#else
-#define SAGE_FENCE(x) (x)
-#endif
-#elif defined(__GNUC__) && __GNUC__ >= 12
-#define SAGE_FENCE(x) __builtin_assoc_barrier(x)
-#else
-#define SAGE_FENCE(x) (x)
-#endif
-
 // The name of the target: two translation units compiled with different instruction sets or floating-point rules
 // must never share an inline function, or the linker could give AVX-512 code to a program meant for SSE2. All code
 // stands inside this inline namespace; plain data types that travel between translation units stand outside.
