@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sage/augment/blur_loops.hpp>
 #include <sage/augment/border.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/augment/row_loops.hpp>
@@ -11,42 +12,10 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
-#include <utility>
 
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
-
-/// w_0 + Σ_k w_k (below + above) at the columns j … j + Packs·width, for k = 1 … radius. `row(k)` is the row k away.
-template <class P, class A, class Rows, std::size_t... I>
-SAGE_INLINE void blur_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to,
-                            std::index_sequence<I...>) {
-  constexpr index_t width = lane_traits<P>::width;
-  A const* const center = rows.row(0) + j;
-  P const first(weight[0]);
-  P sum[sizeof...(I)] = {(first * load_lanes<P>(center + static_cast<index_t>(I) * width))...};
-  for (index_t k = 1; k <= radius; ++k) {
-    A const *const below = rows.row(-k) + j, *const above = rows.row(k) + j;
-    P const w(weight[k]);
-    ((sum[I] += w * (load_lanes<P>(below + static_cast<index_t>(I) * width) +
-                     load_lanes<P>(above + static_cast<index_t>(I) * width))),
-     ...);
-  }
-  (store_lanes<P>(to + j + static_cast<index_t>(I) * width, sum[I]), ...);
-}
-
-/// The strip over n columns, four packs at a time; the last pack overlaps its neighbour.
-template <class V, class A, class Rows>
-SAGE_INLINE void blur_row(A const* weight, index_t radius, Rows const& rows, index_t n, A* to) {
-  constexpr index_t width = lane_traits<V>::width;
-  index_t j = 0;
-  for (; j + 4 * width <= n; j += 4 * width)
-    blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<4>{});
-  for (; j + width <= n; j += width) blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
-  if (j == n) return;
-  if (n >= width) return blur_strip<V>(weight, radius, rows, n - width, to, std::make_index_sequence<1>{});
-  for (; j < n; ++j) blur_strip<A>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
-}
 
 /// Rows around row y of a plane continued by a border rule.
 template <class A>
@@ -74,13 +43,6 @@ struct lone_rows {
   }
 };
 
-/// One row, and its shifts by k columns.
-template <class A>
-struct shifted_row {
-  A const* origin;
-  SAGE_INLINE A const* row(index_t k) const noexcept { return origin + k; }
-};
-
 /// A Gaussian kernel for images of one size: weights and border positions, made once per call.
 ///
 /// A(x) = B_H x B_Wᵀ with the banded matrices B of the kernel and its border rule. Row by row: a vertical pass into a
@@ -92,7 +54,7 @@ class blur_plan {
   blur_plan(double sigma, index_t radius, border rule, index_t height, index_t width)
       : radius_(radius),
         width_(width),
-        weight_(new A[static_cast<std::size_t>(radius + 1)]),
+        weight_(new A[static_cast<std::size_t>(2 * radius + 1)]),
         row_index_(border_positions(radius, height, rule)),
         column_index_(border_positions(radius, width, rule)) {
     auto const gauss = [sigma](index_t k) {
@@ -101,62 +63,75 @@ class blur_plan {
     };
     double total = 1;
     for (index_t k = 1; k <= radius; ++k) total += 2 * gauss(k);
-    for (index_t k = 0; k <= radius; ++k) weight_[static_cast<std::size_t>(k)] = static_cast<A>(gauss(k) / total);
+    for (index_t k = -radius; k <= radius; ++k) weight_[static_cast<std::size_t>(k + radius)] = static_cast<A>(gauss(k) / total);
   }
 
   index_t scratch() const noexcept {
-    using s = detail::scratch<A>;
-    return s::padded(width_ + 4 * radius_) + s::padded(width_ + 2 * radius_) + s::padded(width_);
+    return blur_block * pitch() + detail::scratch<A>::padded(width_ + 4 * radius_) + detail::scratch<A>::padded(width_);
   }
 
-  /// The blurred rows of one plane.
+  /// The blurred rows of one plane, asked for in their order.
   struct blurred_rows {
     blur_plan const& plan;
     plane<A const> x;
-    A* padded;  // (radius + W + radius)
-    A const* zeros;
+    A* padded;       // four rows (radius + W + radius)
+    A const* zeros;  // (W)
+    index_t next = 0, ready = 0;
 
     template <class V>
-    SAGE_INLINE void row(index_t y, A* out) const {
+    SAGE_INLINE void row(index_t y, A* out) {
       index_t const r = plan.radius_;
-      bordered_rows<A> const around{x, plan.row_index_.get() + y, r, zeros};
-      blur_row<V>(plan.weight_.get(), r, around, x.width, padded + r);
-      plan.pad(padded);
-      blur_row<V>(plan.weight_.get(), r, shifted_row<A>{padded + r}, x.width, out);
+      if (y >= ready) {
+        bordered_rows<A> const around{x, plan.row_index_.get() + y, r, zeros};
+        ready = y + plan.template vertical<V>(around, y, x.height, padded + r);
+        next = 0;
+      }
+      A* const line = padded + next++ * plan.pitch();
+      plan.pad(line);
+      using U = typename unaligned_lanes<V>::type;
+      blur_row<U>(plan.weight(), r, shifted_row<A>{line + r}, x.width, out);
     }
   };
 
   template <class V>
   SAGE_INLINE blurred_rows degrade(plane<A const> const& x, A* memory) const {
-    A* const zeros = memory + scratch() - detail::scratch<A>::padded(width_);
-    for (index_t j = 0; j < width_; ++j) zeros[j] = A(0);
-    return {*this, x, memory, zeros};
+    return {*this, x, memory, clear_zeros(memory)};
   }
 
-  /// The rows of Aᵀ g; `g` has been through the horizontal pass already.
+  /// The rows of Aᵀ g, asked for in their order; `g` has been through the horizontal pass already.
   struct adjoint_rows {
     blur_plan const& plan;
     plane<A const> g;
-    A* spread;  // (W)
-    A const* zeros;
+    A* spread;       // four rows (W)
+    A* folded;       // (W)
+    A const* zeros;  // (W)
+    index_t next = 0, ready = 0;
 
     template <class V>
-    SAGE_INLINE void add_row(index_t y, A* out) const {
-      add_coordinate<V>(y, out);
+    SAGE_INLINE void add_row(index_t y, A* out) {
+      if (y >= ready) {
+        ready = y + plan.template vertical<V>(lone_rows<A>{g, y, zeros}, y, g.height, spread);
+        next = 0;
+      }
+      add<V>(spread + next++ * plan.pitch(), out);
       index_t const r = plan.radius_;
       index_t const* const index = plan.row_index_.get();
       for (index_t c = 0; c < r; ++c)  // coordinates of the padding that the border rule fills from row y
-        if (index[c] == y) add_coordinate<V>(c - r, out);
+        if (index[c] == y) add_padding<V>(c - r, out);
       for (index_t c = r + g.height; c < r + g.height + r; ++c)
-        if (index[c] == y) add_coordinate<V>(c - r, out);
+        if (index[c] == y) add_padding<V>(c - r, out);
     }
 
    private:
     template <class V>
-    SAGE_INLINE void add_coordinate(index_t y, A* out) const {
-      blur_row<V>(plan.weight_.get(), plan.radius_, lone_rows<A>{g, y, zeros}, g.width, spread);
+    SAGE_INLINE void add_padding(index_t y, A* out) const {
+      blur_row<V>(plan.weight(), plan.radius_, lone_rows<A>{g, y, zeros}, g.width, folded);
+      add<V>(folded, out);
+    }
+    template <class V>
+    SAGE_INLINE void add(A const* from, A* out) const {
       sweep<V>(g.width, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
-        store_lanes<P>(out + j, load_lanes<P>(out + j) + load_lanes<P>(spread + j));
+        store_lanes<P>(out + j, load_lanes<P>(out + j) + load_lanes<P>(from + j));
       });
     }
   };
@@ -164,15 +139,15 @@ class blur_plan {
   /// Overwrites g with its horizontal pass.
   template <class V>
   SAGE_INLINE adjoint_rows adjoint(plane<A const> const&, plane<A> const& g, A* memory) const {
-    A* const isolated = memory;  // (2·radius zeros, W, 2·radius zeros)
-    A* const spread = memory + detail::scratch<A>::padded(width_ + 4 * radius_);  // (radius + W + radius)
-    A* const zeros = spread + detail::scratch<A>::padded(width_ + 2 * radius_);
+    A* const spread = memory;  // (radius + W + radius)
+    A* const isolated = memory + blur_block * pitch();  // (2·radius zeros, W, 2·radius zeros)
+    A const* const zeros = clear_zeros(memory);
     for (index_t j = 0; j < width_ + 4 * radius_; ++j) isolated[j] = A(0);
-    for (index_t j = 0; j < width_; ++j) zeros[j] = A(0);
     for (index_t y = 0; y < g.height; ++y) {
       A* const row = g.row(y);
       for (index_t j = 0; j < width_; ++j) isolated[2 * radius_ + j] = row[j];
-      blur_row<V>(weight_.get(), radius_, shifted_row<A>{isolated + radius_}, width_ + 2 * radius_, spread);
+      using U = typename unaligned_lanes<V>::type;
+      blur_row<U>(weight(), radius_, shifted_row<A>{isolated + radius_}, width_ + 2 * radius_, spread);
       for (index_t j = 0; j < width_; ++j) row[j] = spread[radius_ + j];
       for (index_t c = 0; c < radius_; ++c) {
         if (index_t const left = column_index_[static_cast<std::size_t>(c)]; left >= 0) row[left] += spread[c];
@@ -180,7 +155,7 @@ class blur_plan {
         if (index_t const right = column_index_[static_cast<std::size_t>(after)]; right >= 0) row[right] += spread[after];
       }
     }
-    return {*this, plane<A const>{g.data, g.pitch, g.height, g.width, g.sample, g.channel}, spread, zeros};
+    return {*this, plane<A const>{g.data, g.pitch, g.height, g.width, g.sample, g.channel}, spread, isolated, zeros};
   }
 
  private:
@@ -189,6 +164,28 @@ class blur_plan {
     if (n > 0)
       for (index_t c = -radius; c < n + radius; ++c) index[static_cast<std::size_t>(c + radius)] = border_index(c, n, rule);
     return index;
+  }
+
+  SAGE_INLINE A const* weight() const noexcept { return weight_.get() + radius_; }
+
+  // Elements between padded rows.
+  SAGE_INLINE index_t pitch() const noexcept { return detail::scratch<A>::padded(width_ + 2 * radius_); }
+
+  SAGE_INLINE A const* clear_zeros(A* memory) const {
+    A* const zeros = memory + blur_block * pitch() + detail::scratch<A>::padded(width_ + 4 * radius_);
+    for (index_t j = 0; j < width_; ++j) zeros[j] = A(0);
+    return zeros;
+  }
+
+  // The vertical pass of rows y, y + 1, …; as many as it returns.
+  template <class V, class Rows>
+  SAGE_INLINE index_t vertical(Rows const& around, index_t y, index_t height, A* to) const {
+    if (radius_ > 0 && y + blur_block <= height) {
+      blur_rows<V>(weight(), radius_, around, width_, to, pitch());
+      return blur_block;
+    }
+    blur_row<V>(weight(), radius_, around, width_, to);
+    return 1;
   }
 
   SAGE_INLINE void pad(A* padded) const {
@@ -202,7 +199,7 @@ class blur_plan {
   }
 
   index_t radius_, width_;
-  std::unique_ptr<A[]> weight_;              // w_0 … w_radius
+  std::unique_ptr<A[]> weight_;              // w_−radius … w_radius
   std::unique_ptr<index_t[]> row_index_;     // of the coordinates −radius … H + radius − 1
   std::unique_ptr<index_t[]> column_index_;  // of the coordinates −radius … W + radius − 1
 };

@@ -87,7 +87,7 @@ struct map_kernel {
         plane<A> const resized{sized, width, height, width, n, 0};
         resample<V>(plane<A const>{raw, w, h, w, n, 0}, row_axis, column_axis, narrow, resized);
         if (smoothing) {
-          auto const blurred = smoothing->template degrade<V>(plane<A const>{sized, width, height, width, n, 0}, work);
+          auto blurred = smoothing->template degrade<V>(plane<A const>{sized, width, height, width, n, 0}, work);
           for (index_t y = 0; y < height; ++y) blurred.template row<V>(y, smooth + y * width);
           map = smooth;
         }

@@ -75,7 +75,7 @@ struct pair_adjoint {
 
   template <class V>
   SAGE_INLINE void add_map_gradient(plane<A const> const& x, buffers const& b) const {
-    auto const degrade = degradation.template degrade<V>(x, b.work);
+    auto degrade = degradation.template degrade<V>(x, b.work);
     for (index_t y = 0; y < x.height; ++y) {
       degrade.template row<V>(y, b.out);
       A const *const up = upstream(d_plus, x, y, b.up, b.zeros), *const down = upstream(d_minus, x, y, b.down, b.zeros);
@@ -94,7 +94,7 @@ struct pair_adjoint {
     for (index_t y = 0; y < x.height; ++y)
       blend<V>(dense_row(maps, x.sample, 0, y, b.map), upstream(d_minus, x, y, b.down, b.zeros),
                upstream(d_plus, x, y, b.up, b.zeros), x.width, g.row(y));
-    auto const adjoint = degradation.template adjoint<V>(x, g, b.work);
+    auto adjoint = degradation.template adjoint<V>(x, g, b.work);
     for (index_t y = 0; y < x.height; ++y) {
       blend<V>(dense_row(maps, x.sample, 0, y, b.map), upstream(d_plus, x, y, b.up, b.zeros),
                upstream(d_minus, x, y, b.down, b.zeros), x.width, b.out);

@@ -74,7 +74,7 @@ struct pair_kernel {
     for (index_t i = first; i < last; ++i) {
       index_t const n = i / images.extent[1], c = i % images.extent[1];
       plane<A const> const x = dense_plane(images, n, c, copy);
-      auto const degrade = degradation.template degrade<V>(x, work);
+      auto degrade = degradation.template degrade<V>(x, work);
       for (index_t y = 0; y < x.height; ++y) {
         degrade.template row<V>(y, degraded);
         A const* const s = dense_row(maps, n, 0, y, map);
