@@ -41,19 +41,31 @@ bool same_elements(rows_view<T> const& a, rows_view<U> const& b) noexcept {
   return true;
 }
 
-/// May any element of one be an element of the other? Exact for rows of one pitch (columns of one buffer);
-/// otherwise the answer is that of the byte ranges.
+/// A matrix as runs of `width` neighbouring elements, `pitch` elements apart: its rows, or its columns where these are
+/// what is contiguous. A pitch of 0 means that it is neither.
+struct pitched_runs {
+  index_t width = 0, pitch = 0;
+};
+template <class T>
+pitched_runs runs_of(rows_view<T> const& r) noexcept {
+  if (r.outer_rank != 1) return {};
+  if (r.stride == 1 && r.outer[0].stride > 0) return {r.length, r.outer[0].stride};
+  if (r.outer[0].stride == 1 && r.stride > 0) return {r.outer[0].extent, r.stride};
+  return {};
+}
+
+/// May any element of one be an element of the other? Exact for runs of one pitch (columns of one row-major buffer,
+/// rows of one column-major buffer); otherwise the answer is that of the byte ranges.
 template <class T, class U>
 bool may_overlap(rows_view<T> const& a, rows_view<U> const& b) noexcept {
   byte_range const x = bytes_of(a), y = bytes_of(b);
   if (x.last <= y.first || y.last <= x.first) return false;
-  bool const one_pitch = a.outer_rank == 1 && b.outer_rank == 1 && a.outer[0].stride == b.outer[0].stride &&
-                         a.stride == 1 && b.stride == 1 && a.outer[0].stride > 0 && sizeof(T) == sizeof(U);
-  if (!one_pitch) return true;
+  pitched_runs const p = runs_of(a), q = runs_of(b);
+  if (p.pitch == 0 || p.pitch != q.pitch || sizeof(T) != sizeof(U)) return true;
   auto const size = static_cast<std::intptr_t>(sizeof(T));
-  std::intptr_t const pitch = a.outer[0].stride * size;
-  std::intptr_t const shift = ((y.first - x.first) % pitch + pitch) % pitch;  // of b's columns against a's
-  return shift < a.length * size || shift + b.length * size > pitch;
+  std::intptr_t const pitch = p.pitch * size;
+  std::intptr_t const shift = ((y.first - x.first) % pitch + pitch) % pitch;  // of b's runs against a's
+  return shift < p.width * size || shift + q.width * size > pitch;
 }
 
 /// Do two indices name one element (a broadcast view)? Such a view can be read but not written.
