@@ -4,16 +4,12 @@
 
 #include <type_traits>
 
-namespace sage::exec {
-
-/// Instruction sets the row loops are instantiated for. `best` is the widest that the processor has.
-enum class isa { best, baseline, avx2, avx512 };
-
-}  // namespace sage::exec
-
 namespace sage {
 SAGE_ABI_BEGIN
 namespace exec {
+
+/// Instruction sets the row loops are instantiated for. `best` is the widest that the processor has.
+enum class isa { best, baseline, avx2, avx512 };
 
 /// The widest instruction set of this processor; asked once.
 inline isa best_isa() noexcept {
