@@ -1,0 +1,142 @@
+#include "catch.hpp"
+#include "math/pack_error.hpp"
+#include "reference/batch.hpp"
+#include "reference/real.hpp"
+#include "reference/tolerances.hpp"
+
+#include <sage/math/functions.hpp>
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#if SAGE_SIMD
+
+namespace {
+
+using sage::exec::isa;
+constexpr float inf = std::numeric_limits<float>::infinity();
+float const not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+// The first of sixteen equal lanes, and the others must equal it.
+float one(isa level, int f, float x) {
+  float in[16], out[16];
+  for (float& v : in) v = x;
+  pack_error::apply(level, f, in, out);
+  for (float const v : out) CHECK(reference::same_bits(v, out[0]));
+  return out[0];
+}
+
+template <class F>
+void at_every_width(F const& f) {
+  for (isa const level : {isa::baseline, isa::avx2, isa::avx512})
+    if (sage::exec::has_isa(level)) f(level);
+}
+
+}  // namespace
+
+// Every 997th of all 2^32 floats; 997 is prime, so that all exponents and mantissas have their turn.
+TEST_CASE("exp, expm1, log and log1p of packs err by no more than documented") {
+  for (int f = 0; f < pack_error::function_count; ++f) {
+    std::array<pack_error::worst, 4> worst;
+    pack_error::sweep(f, 0, std::uint64_t(1) << 32, 997, [&](isa level, double error, float x) {
+      worst[static_cast<std::size_t>(level)].see(error, x);
+    });
+    at_every_width([&](isa level) {
+      auto const& w = worst[static_cast<std::size_t>(level)];
+      CAPTURE(pack_error::functions[f].name, static_cast<int>(level), w.at);
+      CHECK(w.error <= pack_error::functions[f].bound);
+      CHECK(w.error > 0.5);  // no float function is exact: less would mean that nothing was measured
+    });
+  }
+}
+
+TEST_CASE("exp, expm1, log and log1p of packs have the special values of the C library") {
+  float const denormal = std::numeric_limits<float>::denorm_min(), max = std::numeric_limits<float>::max();
+  at_every_width([&](isa level) {
+    CAPTURE(static_cast<int>(level));
+    auto const exp = [&](float x) { return one(level, 0, x); };
+    auto const expm1 = [&](float x) { return one(level, 1, x); };
+    auto const log = [&](float x) { return one(level, 2, x); };
+    auto const log1p = [&](float x) { return one(level, 3, x); };
+    CHECK((exp(0) == 1 && exp(-0.0f) == 1 && exp(-inf) == 0 && exp(inf) == inf && exp(-max) == 0 && exp(max) == inf));
+    CHECK((exp(89) == inf && exp(-104) == 0 && exp(-103) == denormal));  // ln 2^−150 = −103.97
+    CHECK((expm1(0) == 0 && expm1(-inf) == -1 && expm1(inf) == inf && expm1(denormal) == denormal && expm1(-max) == -1));
+    CHECK((log(1) == 0 && log(0) == -inf && log(-0.0f) == -inf && log(inf) == inf));
+    CHECK((std::isnan(log(-1)) && std::isnan(log(-denormal)) && std::isnan(log(-inf))));
+    CHECK(log(denormal) == -103.27893f);  // −149 ln 2
+    CHECK((log1p(0) == 0 && log1p(-1) == -inf && log1p(inf) == inf && log1p(denormal) == denormal));
+    CHECK((std::isnan(log1p(-1.5f)) && std::isnan(log1p(-inf))));
+    CHECK((std::isnan(exp(not_a_number)) && std::isnan(expm1(not_a_number)) && std::isnan(log(not_a_number)) && std::isnan(log1p(not_a_number))));
+  });
+}
+
+TEST_CASE("A special value in one lane does not touch its neighbours") {
+  at_every_width([&](isa level) {
+    for (int f = 0; f < pack_error::function_count; ++f) {
+      float clean[16], x[16], y[16], z[16];
+      for (int l = 0; l < 16; ++l) clean[l] = x[l] = 0.3f + static_cast<float>(l);
+      x[3] = not_a_number, x[7] = inf, x[12] = -inf;
+      pack_error::apply(level, f, clean, y);
+      pack_error::apply(level, f, x, z);
+      for (int l = 0; l < 16; ++l)
+        if (l != 3 && l != 7 && l != 12) CHECK(reference::same_bits(y[l], z[l]));
+    }
+  });
+}
+
+TEST_CASE("select, larger and smaller take the second operand where the first is NaN, lane by lane") {
+  using V = sage::pack<float, 4>;
+  float const xs[4] = {1, not_a_number, 3, -0.0f}, ys[4] = {2, 5, not_a_number, 0.0f};
+  V const x = sage::load_pack<V>(xs), y = sage::load_pack<V>(ys);
+  float larger[4], smaller[4], magnitude[4];
+  sage::store_pack(larger, sage::math::larger(x, y));
+  sage::store_pack(smaller, sage::math::smaller(x, y));
+  sage::store_pack(magnitude, sage::math::magnitude(V(-2.5f)));
+  CHECK((larger[0] == 2 && larger[1] == 5 && std::isnan(larger[2]) && larger[3] == 0));
+  CHECK((smaller[0] == 1 && smaller[1] == 5 && std::isnan(smaller[2])));
+  CHECK((magnitude[0] == 2.5f && magnitude[3] == 2.5f));
+  float broadcast[4];
+  sage::store_pack(broadcast, V(-0.0f));
+  CHECK(std::signbit(broadcast[2]));
+}
+
+TEST_CASE("double packs are the C library's functions, lane by lane") {
+  using V = sage::pack<double, 4>;
+  double const xs[4] = {0.5, 1e-9, 300, 0.0};
+  double y[4];
+  V const x = sage::load_pack<V>(xs);
+  sage::store_pack(y, sage::math::expm1(x));
+  for (int l = 0; l < 4; ++l) CHECK(reference::same_bits(y[l], std::expm1(xs[l])));
+  sage::store_pack(y, sage::math::log1p(x));
+  for (int l = 0; l < 4; ++l) CHECK(reference::same_bits(y[l], std::log1p(xs[l])));
+}
+
+#endif
+
+// φ(u) = u − log(1 + u), against 113 bits; the textbook difference has no digit left at u = 1e-8 in float.
+TEST_CASE("log1p_defect has full relative precision at every size of its argument, and is never negative") {
+  auto const test = []<class T>(T) {
+    double worst = 0;
+    reference::random r(1);
+    for (int decade = -30; decade <= 3; ++decade)
+      for (int i = 0; i < 200; ++i) {
+        double const size = std::pow(10, decade + r.uniform());
+        T const u = static_cast<T>(i % 2 == 0 || size >= 0.999 ? size : -size);
+        T const computed = sage::math::log1p_defect(u, std::log1p(u));
+        CHECK(computed >= 0);
+        using reference::real;
+        // Below 1e-6 the reference's own difference cancels, and φ = u²/2 − u³/3 + u⁴/4 − u⁵/5 + u⁶/6 to 1e-30.
+        real const x = u, series = x * x * (real(1) / 2 - x * (real(1) / 3 - x * (real(1) / 4 - x * (real(1) / 5 - x / 6))));
+        real const exact = decade < -6 ? series : x - reference::log(1 + x);
+        if (static_cast<double>(exact) > 4 * static_cast<double>(std::numeric_limits<T>::min()))
+          worst = std::max(worst, reference::relative(computed, exact));
+      }
+    CAPTURE(sizeof(T), worst);
+    // At |u| = ¼ the difference takes over: u/φ ≈ 10 roundings of log1p and the subtraction.
+    CHECK(worst <= 16 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+    CHECK(worst > 0);
+  };
+  test(float());
+  test(double());
+}
