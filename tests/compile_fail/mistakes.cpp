@@ -1,0 +1,108 @@
+// Mistakes that the compiler must refuse with one of our sentences. MISTAKE selects one; 0 is the program without any,
+// which must compile. CMake reads the lines that begin with "// MISTAKE": number | name of the test | sentence.
+
+#include <sage/sage.hpp>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+std::vector<float> x(6), y(6), z(6), g(6);
+std::vector<double> d(6);
+std::vector<int> labels(2);
+sage::strided_view const m{x.data(), sage::extents{2, 3}};
+sage::triplet_margin_loss<> const triplet{};
+sage::consistency_loss<> const consistency{};
+sage::cross_entropy_loss const cross_entropy{};
+
+#if MISTAKE == 0
+void mistake() {
+  triplet.value_and_grad(x, y, z, g, sage::skip, sage::skip);
+  consistency(m, m);
+  cross_entropy(m, labels);
+}
+
+#elif MISTAKE == 1
+// MISTAKE 1 | a type that is no tensor is refused | sage: an input is no tensor: include its header of sage/adapt
+void mistake() { triplet(std::string("x"), y, z); }
+
+#elif MISTAKE == 2
+// MISTAKE 2 | a loss with too few inputs is refused | sage: a loss takes its inputs
+void mistake() { triplet(x, y); }
+
+#elif MISTAKE == 3
+// MISTAKE 3 | a forgotten gradient output is refused | sage::skip stands for an output that is not wanted
+void mistake() { triplet.value_and_grad(x, y, z, g, g); }
+
+#elif MISTAKE == 4
+// MISTAKE 4 | inputs of different element types are refused | sage: all inputs of a loss have one element type
+void mistake() { triplet(x, y, d); }
+
+#elif MISTAKE == 5
+// MISTAKE 5 | a const gradient output is refused | sage: a gradient output must be mutable, this one is const
+void mistake() {
+  std::vector<float> const constant(6);
+  consistency.value_and_grad(x, y, constant, sage::skip);
+}
+
+#elif MISTAKE == 6
+// MISTAKE 6 | a gradient output of another element type is refused | sage: a gradient output has the element type of its inputs
+void mistake() { consistency.value_and_grad(x, y, d, sage::skip); }
+
+#elif MISTAKE == 7
+// MISTAKE 7 | a gradient output that is no tensor is refused | sage: a gradient output must be a tensor, sage::add_to(tensor) or sage::skip
+void mistake() { consistency.value_and_grad(x, y, std::string("g"), sage::skip); }
+
+#elif MISTAKE == 8
+// MISTAKE 8 | labels that are no integers are refused | sage: labels are integers, one per sample
+void mistake() { cross_entropy(m, x); }
+
+#elif MISTAKE == 9
+// MISTAKE 9 | an upstream gradient that is neither number nor tensor is refused | sage: upstream must be a number, or a tensor
+void mistake() { consistency.backward("1", x, y, g, sage::skip); }
+
+#elif MISTAKE == 10
+// MISTAKE 10 | device memory on a host executor is refused | sage: this tensor lives on a CUDA device
+void mistake() {
+  sage::strided_view<float, 1, sage::memory_space::cuda> const device{x.data(), sage::extents{6}};
+  consistency(device, device);
+}
+
+#elif MISTAKE == 11
+// MISTAKE 11 | traits whose view is no strided_view are refused | sage: tensor_traits<T>::view must return a sage::strided_view
+struct grid {};
+}  // namespace
+template <>
+struct sage::tensor_traits<grid> {
+  using element_type = float;
+  static constexpr std::size_t rank = 1;
+  static constexpr auto space = sage::memory_space::host;
+  template <class G>
+  static auto view(G&) {
+    return 1;
+  }
+};
+namespace {
+void mistake() {
+  grid t;
+  sage::as_view(t);
+}
+
+#elif MISTAKE == 12
+// MISTAKE 12 | a degradation loss without a check is refused | sage: degradation_loss<no_check> has nothing to compute
+void mistake() { sage::degradation_loss<sage::no_check>{}(m); }
+
+#elif MISTAKE == 13
+// MISTAKE 13 | the complete loss without views is refused | sage: logits and embeddings are given as sage::views(x, plus, minus)
+void mistake() { sage::sage_loss<>{}(m, m, labels); }
+
+#elif MISTAKE == 14
+// MISTAKE 14 | per-sample losses of another element type are refused | sage: out must be a mutable tensor of the inputs' element type
+void mistake() { consistency.per_sample(x, y, d); }
+
+#endif
+
+}  // namespace
+
+int main() { mistake(); }

@@ -1,0 +1,181 @@
+#pragma once
+
+// Every public loss through all its members, on inputs that are exact in float. The same list is computed as a
+// reference (long double, element by element) and by programs compiled with the flags of all kinds of hosts.
+
+#include <sage/sage.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Unnamed, because several objects with these functions, compiled with different flags, stand in one program.
+namespace host_flags {
+namespace {
+
+/// One result by name: the numbers of a value, of per-sample losses, or of a gradient.
+template <class T>
+struct answer {
+  std::string name;
+  std::vector<T> numbers;
+};
+
+/// Rows as short as a list of classes, and rows longer than any vector; neither length divides by a vector's width.
+struct shape {
+  std::size_t rows, length;
+};
+inline constexpr shape shapes[] = {{9, 5}, {7, 67}};
+
+/// Rows of numbers between -2 and 2 of eight bits, of four orders of magnitude in turn: differences of neighbours are
+/// rounded, as they are in real logits.
+template <class T>
+std::vector<T> matrix(std::size_t rows, std::size_t length, unsigned seed) {
+  std::vector<T> x(rows * length);
+  unsigned state = seed * 2654435761u + 1u;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    state = state * 1664525u + 1013904223u;
+    x[i] = static_cast<T>(static_cast<int>(state >> 24) - 128) / static_cast<T>(64 << (3 * (i % 4)));
+  }
+  return x;
+}
+
+/// Rows near those of x, SAGE's operating point: x plus such numbers over a divisor, a power of two up to 1024, so that
+/// the sums are exact in float.
+template <class T>
+std::vector<T> near(std::vector<T> const& x, int divisor) {
+  std::vector<T> y = matrix<T>(1, x.size(), 4);
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] + y[i] / static_cast<T>(divisor);
+  return y;
+}
+
+template <class T>
+auto view(std::vector<T>& x, std::size_t rows) {
+  return sage::strided_view{x.data(), sage::extents{rows, x.size() / rows}};
+}
+
+/// Computes the answers for one shape, on one executor.
+template <class T, class Executor>
+class questions {
+ public:
+  questions(Executor executor, std::size_t rows, std::size_t length)
+      : executor_(std::move(executor)),
+        rows_(rows),
+        shape_(std::to_string(rows) + "x" + std::to_string(length)) {}
+
+  /// The four members of a loss of `Inputs` matrices, which may be followed by labels.
+  template <class Loss, std::size_t Inputs, class... Labels>
+  void ask(std::string const& name, Loss const& loss, std::array<std::vector<T>, Inputs> x,
+           Labels const&... labels) {
+    auto g = x;
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      keep(name + " value", {loss(executor_, view(x[I], rows_)..., labels...).value});
+      keep(name + " value again",
+           {loss.value_and_grad(executor_, view(x[I], rows_)..., labels..., view(g[I], rows_)...).value});
+      (keep(name + " gradient " + std::to_string(I), g[I]), ...);
+
+      std::vector<T> per_sample(rows_), upstream = matrix<T>(1, rows_, 99);
+      loss.per_sample(executor_, view(x[I], rows_)..., labels..., per_sample);
+      keep(name + " per sample", per_sample);
+      loss.backward(executor_, upstream, view(x[I], rows_)..., labels..., sage::add_to(view(g[I], rows_))...);
+      (keep(name + " backward added to gradient " + std::to_string(I), g[I]), ...);
+    }
+    (std::make_index_sequence<Inputs>{});
+  }
+
+  /// The four members of the complete loss, which takes three views of logits and of embeddings.
+  template <class Loss, class Labels>
+  void ask_sage(Loss const& loss, std::array<std::vector<T>, 3> z, std::array<std::vector<T>, 3> e,
+                Labels const& labels) {
+    auto dz = z, de = e;
+    auto const of = [this](std::array<std::vector<T>, 3>& x) {
+      return sage::views(view(x[0], rows_), view(x[1], rows_), view(x[2], rows_));
+    };
+    auto const added_to = [this](std::array<std::vector<T>, 3>& x) {
+      return sage::views(sage::add_to(view(x[0], rows_)), sage::add_to(view(x[1], rows_)),
+                         sage::add_to(view(x[2], rows_)));
+    };
+    std::vector<T> const weights = map_weights();
+    auto const terms = [this](std::string const& name, auto const& r) {
+      keep(name,
+           {r.value, r.classification, r.positive_classification, r.triplet, r.consistency, r.degradation});
+    };
+    terms("sage terms", loss(executor_, of(z), of(e), labels, sage::weights(weights)));
+    terms("sage terms again",
+          loss.value_and_grad(executor_, of(z), of(e), labels, of(dz), of(de), sage::weights(weights)));
+    std::vector<T> per_sample(rows_), upstream = matrix<T>(1, rows_, 99);
+    loss.per_sample(executor_, of(z), of(e), labels, per_sample);
+    keep("sage per sample", per_sample);
+    for (std::size_t i = 0; i < 3; ++i) {
+      keep("sage gradient of logits " + std::to_string(i), dz[i]);
+      keep("sage gradient of embeddings " + std::to_string(i), de[i]);
+    }
+    loss.backward(executor_, upstream, of(z), of(e), labels, added_to(dz), added_to(de));
+    for (std::size_t i = 0; i < 3; ++i) {
+      keep("sage backward added to gradient of logits " + std::to_string(i), dz[i]);
+      keep("sage backward added to gradient of embeddings " + std::to_string(i), de[i]);
+    }
+  }
+
+  void keep(std::string const& name, std::vector<T> numbers) {
+    answers.push_back({name + " " + shape_, std::move(numbers)});
+  }
+
+  std::vector<answer<T>> answers;
+
+ private:
+  // 0, ½, 1, 1½, 0, …: every fourth sample has no saliency map.
+  std::vector<T> map_weights() const {
+    std::vector<T> w(rows_);
+    for (std::size_t i = 0; i < rows_; ++i) w[i] = static_cast<T>(i % 4) / static_cast<T>(2);
+    return w;
+  }
+
+  Executor executor_;
+  std::size_t rows_;
+  std::string shape_;
+};
+
+template <class T, class Executor>
+std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::size_t length) {
+  questions<T, Executor> q(executor, rows, length);
+  auto const x = matrix<T>(rows, length, 1), y = matrix<T>(rows, length, 2), z = matrix<T>(rows, length, 3);
+  // A difference of unit vectors in float has the rounding errors of the vectors, so those are not that near.
+  auto const near_8 = near(x, 8), near_1024 = near(x, 1024);
+  std::vector<std::int64_t> labels(rows);
+  for (std::size_t i = 0; i < rows; ++i) labels[i] = static_cast<std::int64_t>(i % length);
+  labels[1] = -100;  // ignored
+
+  using triplet = std::array<std::vector<T>, 3>;
+  using pair = std::array<std::vector<T>, 2>;
+  using single = std::array<std::vector<T>, 1>;
+
+  q.ask("triplet", sage::triplet_margin_loss<>{.margin = 12}, triplet{x, near_8, z});
+  q.ask("triplet with swap", sage::triplet_margin_loss<>{.margin = 12, .swap = true}, triplet{x, y, z});
+  q.ask("normalized triplet", sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2},
+        triplet{x, near_8, z});
+  q.ask("normalized triplet with swap",
+        sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2, .swap = true}, triplet{x, y, z});
+
+  q.ask("consistency", sage::consistency_loss<>{}, pair{x, y});
+  q.ask("consistency of near rows", sage::consistency_loss<>{.temperature = 2}, pair{x, near_1024});
+  q.ask("consistency, beta 0.3", sage::consistency_loss<>{.divergence = {.beta = 0.3}}, pair{x, near_1024});
+
+  q.ask("cross entropy", sage::cross_entropy_loss{}, single{x}, labels);
+  q.ask("cross entropy, smoothed", sage::cross_entropy_loss{.label_smoothing = 0.1}, single{x}, labels);
+
+  q.ask("toward uniform", sage::degradation_loss<sage::toward_uniform<>>{}, single{x});
+  q.ask("repel", sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.5}}, pair{x, y});
+  q.ask("rank", sage::degradation_loss<sage::rank<>>{.check = {.margin = 0.5}}, triplet{x, near_8, y});
+
+  q.ask_sage(
+      sage::sage_loss<sage::normalized_euclidean, sage::jensen_shannon, sage::toward_uniform<>>{.margin =
+                                                                                                    1.5},
+      triplet{x, near_8, y}, triplet{y, near(y, 8), z}, labels);
+  return q.answers;
+}
+
+}  // namespace
+}  // namespace host_flags
