@@ -1,6 +1,8 @@
 #pragma once
 /// SAGE: losses for training with human saliency, over any tensor type. The whole CPU library; needs only the
-/// standard library. Adapters for foreign tensors are in sage/adapt, LibTorch's modules in sage/framework.
+/// standard library. Adapters for foreign tensors are in sage/adapt, LibTorch's modules in sage/framework. Threads of our
+/// own are in sage/exec/threads.hpp: <thread> would be a third of the time that this header takes to compile, and most
+/// programs have a pool already (exec::parallel).
 
 #include <sage/augment/border.hpp>
 #include <sage/augment/channel_mean.hpp>
@@ -21,7 +23,6 @@
 #include <sage/exec/parallel.hpp>
 #include <sage/exec/scalar.hpp>
 #include <sage/exec/simd.hpp>
-#include <sage/exec/threads.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/degradation.hpp>

@@ -11,7 +11,7 @@
 
 #include <cmath>
 #include <cstddef>
-#include <memory>
+#include <vector>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -54,7 +54,7 @@ class blur_plan {
   blur_plan(double sigma, index_t radius, border rule, index_t height, index_t width)
       : radius_(radius),
         width_(width),
-        weight_(new A[static_cast<std::size_t>(2 * radius + 1)]),
+        weight_(static_cast<std::size_t>(2 * radius + 1)),
         row_index_(border_positions(radius, height, rule)),
         column_index_(border_positions(radius, width, rule)) {
     auto const gauss = [sigma](index_t k) {
@@ -82,7 +82,7 @@ class blur_plan {
     SAGE_INLINE void row(index_t y, A* out) {
       index_t const r = plan.radius_;
       if (y >= ready) {
-        bordered_rows<A> const around{x, plan.row_index_.get() + y, r, zeros};
+        bordered_rows<A> const around{x, plan.row_index_.data() + y, r, zeros};
         ready = y + plan.template vertical<V>(around, y, x.height, padded + r);
         next = 0;
       }
@@ -115,7 +115,7 @@ class blur_plan {
       }
       add<V>(spread + next++ * plan.pitch(), out);
       index_t const r = plan.radius_;
-      index_t const* const index = plan.row_index_.get();
+      index_t const* const index = plan.row_index_.data();
       for (index_t c = 0; c < r; ++c)  // coordinates of the padding that the border rule fills from row y
         if (index[c] == y) add_padding<V>(c - r, out);
       for (index_t c = r + g.height; c < r + g.height + r; ++c)
@@ -159,14 +159,14 @@ class blur_plan {
   }
 
  private:
-  static std::unique_ptr<index_t[]> border_positions(index_t radius, index_t n, border rule) {
-    std::unique_ptr<index_t[]> index(new index_t[static_cast<std::size_t>(n + 2 * radius)]);
+  static std::vector<index_t> border_positions(index_t radius, index_t n, border rule) {
+    std::vector<index_t> index(static_cast<std::size_t>(n + 2 * radius));
     if (n > 0)
       for (index_t c = -radius; c < n + radius; ++c) index[static_cast<std::size_t>(c + radius)] = border_index(c, n, rule);
     return index;
   }
 
-  SAGE_INLINE A const* weight() const noexcept { return weight_.get() + radius_; }
+  SAGE_INLINE A const* weight() const noexcept { return weight_.data() + radius_; }
 
   // Elements between padded rows.
   SAGE_INLINE index_t pitch() const noexcept { return detail::scratch<A>::padded(width_ + 2 * radius_); }
@@ -199,9 +199,9 @@ class blur_plan {
   }
 
   index_t radius_, width_;
-  std::unique_ptr<A[]> weight_;              // w_−radius … w_radius
-  std::unique_ptr<index_t[]> row_index_;     // of the coordinates −radius … H + radius − 1
-  std::unique_ptr<index_t[]> column_index_;  // of the coordinates −radius … W + radius − 1
+  std::vector<A> weight_;              // w_−radius … w_radius
+  std::vector<index_t> row_index_;     // of the coordinates −radius … H + radius − 1
+  std::vector<index_t> column_index_;  // of the coordinates −radius … W + radius − 1
 };
 
 }  // namespace detail

@@ -6,8 +6,8 @@
 #include <sage/core/index.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace sage {
 
@@ -27,10 +27,10 @@ class resampled_axis {
  public:
   resampled_axis(index_t from, index_t to, interpolation method)
       : taps_(by_area(from, to, method) ? from / to + 2 : 2),
-        first_(new index_t[static_cast<std::size_t>(to)]),
-        weight_(new A[static_cast<std::size_t>(to * taps_)]) {
+        first_(static_cast<std::size_t>(to)),
+        weight_(static_cast<std::size_t>(to * taps_)) {
     for (index_t i = 0; i < to; ++i) {
-      A* const w = weight_.get() + i * taps_;
+      A* const w = weight_.data() + i * taps_;
       for (index_t k = 0; k < taps_; ++k) w[k] = A(0);
       first_[static_cast<std::size_t>(i)] = by_area(from, to, method) ? area(i, from, to, w) : bilinear(i, from, to, w);
     }
@@ -38,7 +38,7 @@ class resampled_axis {
 
   index_t taps() const noexcept { return taps_; }
   index_t first(index_t i) const noexcept { return first_[static_cast<std::size_t>(i)]; }
-  A const* weights(index_t i) const noexcept { return weight_.get() + i * taps_; }
+  A const* weights(index_t i) const noexcept { return weight_.data() + i * taps_; }
 
  private:
   static bool by_area(index_t from, index_t to, interpolation method) noexcept {
@@ -71,8 +71,8 @@ class resampled_axis {
   }
 
   index_t taps_;
-  std::unique_ptr<index_t[]> first_;
-  std::unique_ptr<A[]> weight_;
+  std::vector<index_t> first_;
+  std::vector<A> weight_;
 };
 
 /// Resizes a plane: columns of every row into `narrow` (h × W), then rows into `to` (H × W).
