@@ -126,7 +126,7 @@ run_tests() {
 
 run_demo() {
   # shellcheck disable=SC2046
-  prepare libstb-dev libcli11-dev $(libtorch)
+  prepare libstb-dev libcli11-dev gnuplot-nox $(libtorch)
   configure
   [[ $(cmake --build "$build" --target help) == *sage_train:* ]] || fail "sage_train needs LibTorch, CLI11 and stb; \
 what is missing stands above. LibTorch can be had from https://pytorch.org: CMAKE_PREFIX_PATH=<its folder> cmake/run.sh demo"
