@@ -46,7 +46,7 @@ apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lo
 
 # install_packages <package>...: those that are missing. One that this release does not have is named and left out.
 install_packages() {
-  local package is_root=true missing=() wanted=()
+  local package is_root=true missing=() wanted=() unknown=()
   if [[ -n ${SAGE_NO_INSTALL:-} ]]; then return; fi
   if ! command -v apt-get >/dev/null; then
     say "no apt-get here: using what is installed (Debian calls what is needed: $*)"
@@ -63,15 +63,18 @@ install_packages() {
       say "apt-get update"
       apt_get update >&2 && mkdir -p "$root/build" && touch "$stamp"
     fi
-    if is_available "$package"; then wanted+=("$package"); else say "apt knows no package $package"; fi
+    if is_available "$package"; then wanted+=("$package"); else unknown+=("$package"); fi
   done
-  if ((${#wanted[@]} == 0)) && is_available libc6; then return; fi  # knows others: these it does not have
-
   if ! $is_root; then
-    if ((${#wanted[@]} == 0)); then wanted=("${missing[@]}"); fi
-    fail "packages are missing, and there is neither root nor sudo to install them; type as root:
+    # Without lists apt knows nothing, and nobody but root can fetch them.
+    if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then wanted=("${missing[@]}"); fi
+    if ((${#wanted[@]} > 0)); then
+      fail "packages are missing, and there is neither root nor sudo to install them; type as root:
   apt-get update && apt-get install -y --no-install-recommends ${wanted[*]}"
+    fi
   fi
+  if ((${#unknown[@]} > 0)); then say "this release has no package ${unknown[*]}"; fi
+  if ((${#wanted[@]} == 0)); then return; fi
   say "installing ${wanted[*]}"
   apt_get install --no-install-recommends "${wanted[@]}" >&2 ||
     { apt_get update >&2 && apt_get install --no-install-recommends "${wanted[@]}" >&2; } ||
