@@ -1,0 +1,30 @@
+#pragma once
+
+#include "loss_terms.hpp"
+#include "method.hpp"
+#include "network.hpp"
+#include "options.hpp"
+
+#include <torch/types.h>
+
+namespace sage_train {
+
+/// A batch as tensors.
+struct tensor_batch {
+  torch::Tensor images, maps, weights, labels;  // (N,3,H,W), (N,1,H,W), (N), (N)
+
+  /// Borrows the memory of the batch.
+  explicit tensor_batch(batch& b, std::size_t height, std::size_t width);
+};
+
+/// The images x⁺ and x⁻ of a batch.
+struct view_pair {
+  torch::Tensor plus, minus;
+};
+view_pair make_views(tensor_batch const& b, options const& with);
+
+/// Runs the network forward as the method wants it; returns the loss to differentiate and, in `terms`, its parts.
+torch::Tensor objective(network& net, method const& how, tensor_batch const& b, options const& with,
+                        loss_terms& terms);
+
+}  // namespace sage_train

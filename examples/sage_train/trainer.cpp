@@ -1,0 +1,269 @@
+#include "trainer.hpp"
+
+#include "metrics.hpp"
+#include "network.hpp"
+#include "objective.hpp"
+#include "random.hpp"
+
+#include <torch/optim/adamw.h>
+#include <torch/serialize.h>
+#include <torch/utils.h>
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+#include <sstream>
+#include <thread>
+
+namespace sage_train {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+double seconds_since(clock::time_point start) {
+  return std::chrono::duration<double>(clock::now() - start).count();
+}
+
+/// A module or optimiser as bytes, and back.
+template <class T>
+std::string bytes_of(const T& what) {
+  torch::serialize::OutputArchive archive;
+  what.save(archive);
+  std::ostringstream out;
+  archive.save_to(out);
+  return std::move(out).str();
+}
+
+template <class T>
+void restore(T& what, std::string const& bytes) {
+  std::istringstream in(bytes);
+  torch::serialize::InputArchive archive;
+  archive.load_from(in);
+  what.load(archive);
+}
+
+/// A network with its optimiser.
+class learner {
+ public:
+  learner(dataset const& data, options const& with, std::uint64_t seed)
+      : data_(data),
+        with_(with),
+        net_(make_network(data, with, seed)),
+        optimiser_(net_->parameters(),
+                   torch::optim::AdamWOptions(with.learning_rate).weight_decay(with.weight_decay)) {}
+
+  network& net() { return net_; }
+  torch::optim::AdamW& optimiser() { return optimiser_; }
+
+  /// One step at `progress` in [0, 1) of the training: a linear rise over the first twentieth, then half a cosine.
+  loss_terms step(method const& how, batch b, double progress) {
+    double const rate = progress < 0.05 ? (progress + 1e-3) / 0.051
+                                        : 0.5 + 0.5 * std::cos(std::numbers::pi * (progress - 0.05) / 0.95);
+    for (auto& group : optimiser_.param_groups()) group.options().set_lr(with_.learning_rate * rate);
+    net_->train();
+    loss_terms terms;
+    const tensor_batch tensors(b, data_.height, data_.width);
+    optimiser_.zero_grad();
+    objective(net_, how, tensors, with_, terms).backward();
+    optimiser_.step();
+    return terms;
+  }
+
+  /// Visits (output, tensors, first index) of the samples in batches, without gradients.
+  template <class Visit>
+  void evaluate(std::span<const std::size_t> chosen, Visit visit) {
+    const torch::NoGradGuard no_grad;
+    net_->eval();
+    constexpr std::size_t size = 64;
+    for (std::size_t first = 0; first < chosen.size(); first += size) {
+      batch b = assemble(data_, chosen.subspan(first, std::min(size, chosen.size() - first)));
+      const tensor_batch tensors(b, data_.height, data_.width);
+      visit(net_->forward(tensors.images), tensors);
+    }
+  }
+
+  predictions predict(std::span<const std::size_t> chosen) {
+    predictions p{data_.classes.size(), {}, {}};
+    evaluate(chosen, [&](view_output const& out, tensor_batch const& b) {
+      const torch::Tensor logits = out.logits.contiguous();
+      p.logits.insert(p.logits.end(), logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel());
+      p.labels.insert(p.labels.end(), b.labels.data_ptr<std::int64_t>(),
+                      b.labels.data_ptr<std::int64_t>() + b.labels.numel());
+    });
+    return p;
+  }
+
+  /// Activation maps of the true class (of the likeliest where the class is unknown), each in [0, 1].
+  torch::Tensor activation_maps(view_output const& out, torch::Tensor const& labels) {
+    const torch::Tensor classes = torch::where(labels < 0, out.logits.argmax(1), labels);
+    return min_max_normalised(net_->activation_map(out, classes));
+  }
+
+ private:
+  static network make_network(dataset const& data, options const& with, std::uint64_t seed) {
+    torch::manual_seed(seed);
+    return network(static_cast<std::int64_t>(with.channels), static_cast<std::int64_t>(data.classes.size()));
+  }
+
+  dataset const& data_;
+  options const& with_;
+  network net_;
+  torch::optim::AdamW optimiser_;
+};
+
+/// The share of the activation maps that lies in the salient region, the mean over the known test images with a map.
+double cam_inside(learner& learned, dataset const& data, std::span<const std::size_t> test) {
+  std::vector<std::size_t> chosen;
+  for (const std::size_t i : test)
+    if (data.samples[i].label >= 0 && data.samples[i].weight > 0) chosen.push_back(i);
+  double sum = 0;
+  learned.evaluate(chosen, [&](view_output const& out, tensor_batch const& b) {
+    const torch::Tensor cam = torch::upsample_bilinear2d(learned.activation_maps(out, b.labels).unsqueeze(1),
+                                                         {b.maps.size(2), b.maps.size(3)}, false);
+    const torch::Tensor inside =
+        (cam * (b.maps > sample::salient)).sum({1, 2, 3}) / cam.sum({1, 2, 3}).clamp_min(1e-9);
+    sum += inside.sum().item<double>();
+  });
+  return sum / static_cast<double>(chosen.size());
+}
+
+void keep_panel(learner& learned, std::span<const std::size_t> panel, run_record& record) {
+  learned.evaluate(panel, [&](view_output const& out, tensor_batch const& b) {
+    const torch::Tensor cam = learned.activation_maps(out, b.labels).contiguous();
+    record.cam_height = static_cast<std::size_t>(cam.size(1));
+    record.cam_width = static_cast<std::size_t>(cam.size(2));
+    record.cams.insert(record.cams.end(), cam.data_ptr<float>(), cam.data_ptr<float>() + cam.numel());
+  });
+}
+
+/// The samples of one step: the epoch's order cut into equal parts, so that no batch is a small rest.
+std::span<const std::size_t> part_of(std::vector<std::size_t> const& order, std::size_t step,
+                                     std::size_t steps) {
+  const std::size_t first = step * order.size() / steps, last = (step + 1) * order.size() / steps;
+  return std::span(order).subspan(first, last - first);
+}
+
+std::vector<std::size_t> epoch_order(std::vector<std::size_t> const& members, std::uint64_t seed,
+                                     std::size_t epoch) {
+  std::vector<std::size_t> order = random_stream{seed, 0x0e, epoch}.permutation(members.size());
+  for (std::size_t& i : order) i = members[i];
+  return order;
+}
+
+}  // namespace
+
+int use_threads(int threads) {
+  if (threads == 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
+  return threads;
+}
+
+std::size_t steps_per_epoch(dataset const& data, options const& with) {
+  return (data.part(split::train).size() + with.batch_size - 1) / with.batch_size;
+}
+
+double measure_step(method const& how, dataset const& data, options const& with) {
+  constexpr std::size_t warm_up = 2, measured = 6;
+  learner learned(data, with, 0);
+  auto const members = data.part(split::train);
+  const training_batches batches{data, map_sources(data, members, how.maps, 0), how.maps, with.flips, 0};
+  const std::size_t steps = steps_per_epoch(data, with);
+  clock::time_point start;
+  for (std::size_t i = 0; i < warm_up + measured; ++i) {
+    if (i == warm_up) start = clock::now();
+    learned.step(how, batches.assemble(part_of(members, i % steps, steps), 0), 0);
+  }
+  return seconds_since(start) / measured;
+}
+
+std::optional<run_record> train(method const& how, dataset const& data, options const& with,
+                                training_state state, std::span<const std::size_t> panel,
+                                training_events const& events) {
+  run_record& record = state.record;
+  learner learned(data, with, record.seed);
+  if (!state.model.empty()) {
+    restore(*learned.net(), state.model);
+    restore(learned.optimiser(), state.optimiser);
+  }
+  auto const members = data.part(split::train), validation = data.part(split::val);
+  const training_batches batches{data, map_sources(data, members, how.maps, record.seed), how.maps,
+                                 with.flips, record.seed};
+  const std::size_t steps = steps_per_epoch(data, with);
+  state.term_sums.resize(loss_terms::names.size());
+  auto const keep = [&] {
+    state.model = bytes_of(*learned.net());
+    state.optimiser = bytes_of(learned.optimiser());
+    events.keep(state);
+  };
+
+  clock::time_point kept = clock::now();
+  while (state.epoch < record.epochs) {
+    auto const order = epoch_order(members, record.seed, state.epoch);
+    while (state.step < steps) {
+      const clock::time_point start = clock::now();
+      double const progress =
+          static_cast<double>(state.epoch * steps + state.step) / static_cast<double>(record.epochs * steps);
+      auto const chosen = part_of(order, state.step, steps);
+      const loss_terms terms = learned.step(how, batches.assemble(chosen, state.epoch), progress);
+      for (std::size_t k = 0; k < terms.values.size(); ++k) state.term_sums[k] += terms.values[k];
+      record.train_seconds += seconds_since(start);
+      ++record.steps;
+      ++state.step;
+      if (events.stepped(state.epoch, state.step, chosen.size())) {
+        keep();
+        return std::nullopt;
+      }
+    }
+    const predictions val = learned.predict(validation);
+    epoch_record& e = record.curve.emplace_back(
+        epoch_record{std::move(state.term_sums), cross_entropy(val), accuracy(val)});
+    for (double& sum : e.terms) sum /= static_cast<double>(steps);
+    state.term_sums.assign(loss_terms::names.size(), 0.0);
+    if (state.best_model.empty() || e.val_loss <= state.best_val_loss) {
+      state.best_val_loss = e.val_loss;
+      state.best_val_accuracy = e.val_accuracy;
+      state.best_model = bytes_of(*learned.net());
+      record.best_epoch = state.epoch + 1;
+    }
+    ++state.epoch;
+    state.step = 0;
+    if (seconds_since(kept) > 5) {
+      keep();
+      kept = clock::now();
+    }
+  }
+
+  restore(*learned.net(), state.best_model);
+  auto const test = data.part(split::test);
+  const predictions tested = learned.predict(test);
+  record.accuracy = accuracy(tested);
+  record.auroc = data.normal ? class_auroc(tested, *data.normal) : mean_class_auroc(tested);
+  record.known_auroc = known_auroc(tested);
+  record.cam_inside = cam_inside(learned, data, test);
+  record.active = record.curve.back().terms.back();
+  keep_panel(learned, panel, record);
+  return record;
+}
+
+std::vector<picture_pair> make_view_pictures(dataset const& data, std::span<const std::size_t> chosen,
+                                             options const& with) {
+  batch b = assemble(data, chosen);
+  const tensor_batch tensors(b, data.height, data.width);
+  const view_pair views = make_views(tensors, with);
+  auto const as_picture = [&](torch::Tensor const& image) {
+    picture p(3, data.height, data.width);
+    const torch::Tensor bytes = (image * 255).round().clamp(0, 255).to(torch::kByte).contiguous();
+    std::copy_n(bytes.data_ptr<std::uint8_t>(), p.values.size(), p.values.begin());
+    return p;
+  };
+  std::vector<picture_pair> pairs;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(chosen.size()); ++i)
+    pairs.push_back({as_picture(views.plus[i]), as_picture(views.minus[i])});
+  return pairs;
+}
+
+}  // namespace sage_train
