@@ -236,7 +236,8 @@ class evaluation {
     if constexpr (std::is_same_v<Weights, none_t>) {
       return f(none_t{});
     } else {
-      auto const v = input_view<E>(Loss::name, "weights", weights);
+      auto const& given = evaluated(weights);
+      auto const v = input_view<E>(Loss::name, "weights", given);
       require_rank(Loss::name, "weights", v);
       require_one_per_row(Loss::name, "weights", v, rows);
       auto const elements = as_elements(v);

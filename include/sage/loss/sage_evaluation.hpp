@@ -187,7 +187,8 @@ class sage_evaluation {
     if constexpr (std::is_same_v<Weights, none_t>) {
       return call(weights);
     } else {
-      auto const w = input_view<E>(Loss::name, "weights", weights);
+      auto const& given = evaluated(weights);
+      auto const w = input_view<E>(Loss::name, "weights", given);
       require_rank(Loss::name, "weights", w);
       require_one_per_row(Loss::name, "weights", w, rows);
       require_weights(Loss::name, as_elements(w));
