@@ -6,6 +6,8 @@
 
 #include "answers.hpp"
 
+#include <sage/exec/threads.hpp>
+
 #include <cmath>
 #include <cstdio>
 #include <fstream>
