@@ -22,7 +22,6 @@ using namespace reference;
 /// the gradient is upstream · (j + 1) + label. Small integers: all sums are exact, whatever their order.
 struct census_formula {
   static constexpr int inputs = 2, gradients = 2;
-  static constexpr bool hinged = false;
 
   template <class V>
   struct first {

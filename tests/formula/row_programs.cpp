@@ -89,7 +89,7 @@ void agree(F const& f, Definition const& definition, double scale = 1) {
       exact.push_back(row_of(x.back(), length, 0));
     }
     real const expected = definition(exact);
-    for (std::size_t const part : {1, 2, 5, 12}) {
+    for (std::size_t const part : {1u, 2u, 5u, 12u}) {
       schedule<F, double> s(f, x, label, 3, part);
       CAPTURE(length, part);
       CHECK(relative(s.result().loss, expected) <= tolerances<double>{}.value);
@@ -141,7 +141,7 @@ TEST_CASE("Formulas give their definitions' values and slopes on rows cut into a
   // Normalised distances do not change along the rows themselves: only their value is compared here.
   auto const x = std::vector<std::vector<double>>{normal_values(9, 1), normal_values(9, 2), normal_values(9, 3)};
   sage::triplet_formula<sage::normalized_euclidean, false> const normalized_program{{}, 2};
-  for (std::size_t const part : {1, 4, 9})
+  for (std::size_t const part : {1u, 4u, 9u})
     CHECK(relative(schedule<decltype(normalized_program), double>(normalized_program, x, 0, 1, part).result().loss,
                    triplet([&](row const& u, row const& v) { return normalized_euclidean(u, v, tiny); }, row_of(x[0], 9, 0),
                            row_of(x[1], 9, 0), row_of(x[2], 9, 0), 2, false)) <= tolerances<double>{}.value);

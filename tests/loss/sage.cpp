@@ -189,7 +189,7 @@ TEST_CASE("A sample of weight zero may hold NaN in its copies, not in the image"
     return all;
   };
   auto const clean = run();
-  for (std::size_t const k : {1, 2, 3, 4, 5})
+  for (std::size_t const k : {1u, 2u, 3u, 4u, 5u})
     for (index_t j = 0; j < b.columns(k); ++j)
       b.x[k][static_cast<std::size_t>(b.columns(k) + j)] = std::numeric_limits<double>::quiet_NaN();  // sample 1
   CHECK(same_bits(run(), clean));

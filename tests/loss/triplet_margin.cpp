@@ -52,6 +52,17 @@ TEST_CASE("Rows shorter than eps are divided by eps and have no projection") {
   auto const expected = triplet_answers(t, d, 0.5, false);
   compare<float, 3>(any_executor{any_executor::baseline}, loss, t, expected, arrangement::contiguous);
   compare<double, 3>(any_executor{any_executor::scalar}, loss, t, expected, arrangement::contiguous);
+
+  // Short and long rows in one triplet: the unit vectors differ in length, and only the long one has a projection.
+  for (std::size_t const short_operand : {0u, 1u, 2u}) {
+    auto mixed = random_problem(3, 3, 7, 6);
+    for (auto& v : mixed.x[short_operand]) v = static_cast<float>(0.0625 * v);
+    auto const mixed_expected = triplet_answers(mixed, d, 1.5, true);
+    sage::triplet_margin_loss<sage::normalized_euclidean> const swapping{.margin = 1.5, .swap = true, .distance = {.eps = 0.5}};
+    CAPTURE(short_operand);
+    compare<float, 3>(any_executor{any_executor::baseline}, swapping, mixed, mixed_expected, arrangement::contiguous);
+    compare<double, 3>(any_executor{any_executor::scalar}, swapping, mixed, mixed_expected, arrangement::contiguous);
+  }
 }
 
 TEST_CASE("The normalised distance keeps its digits where anchor and positive nearly agree") {

@@ -25,9 +25,10 @@ inline double exact_expm1(double x) { return std::expm1(x); }
 inline double exact_log(double x) { return std::log(x); }
 inline double exact_log1p(double x) { return std::log1p(x); }
 
-/// Largest errors over all floats at every width, measured by tests/math/exhaustive.cpp: 0.98, 1.50, 0.77, 0.76.
+/// A little above the largest errors over all floats at every width, as tests/math/exhaustive.cpp measures them: exp
+/// 0.987 without and 1.013 with fused multiply-add, expm1 1.50, log 0.77, log1p 0.76.
 inline constexpr function functions[] = {
-    {"exp", exact_exp, 1.0}, {"expm1", exact_expm1, 1.51}, {"log", exact_log, 0.78}, {"log1p", exact_log1p, 0.77}};
+    {"exp", exact_exp, 1.02}, {"expm1", exact_expm1, 1.51}, {"log", exact_log, 0.78}, {"log1p", exact_log1p, 0.77}};
 inline constexpr int function_count = 4;
 
 /// Applies function number `f` to 16 floats with packs of the width of an instruction set, compiled for it.
