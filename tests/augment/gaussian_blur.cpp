@@ -13,7 +13,8 @@ using sage::border;
 // A(x) itself: with the map 0, x⁺ is A(x).
 template <class T, class Executor = sage::exec::simd>
 batch degraded(sage::gaussian_blur const& blur, batch const& images, Executor const& executor = {}) {
-  stored<T> x(images), s(batch({images.shape.n, 1, images.shape.h, images.shape.w})), plus(images.shape, layout::nchw);
+  stored<T> x(images), s(batch({images.shape.n, 1, images.shape.h, images.shape.w})),
+      plus(images.shape, layout::nchw);
   sage::saliency_pair{blur}(executor, x.view(), s.view(), plus.view(), sage::skip);
   return plus.read();
 }
@@ -37,7 +38,8 @@ TEST_CASE("Images of any size are blurred, also those smaller than the kernel") 
     for (index_t w : {1, 2, 3, 4, 7, 15, 16, 17, 33, 131})
       for (border rule : {border::reflect, border::symmetric, border::replicate, border::zero}) {
         INFO(h << " x " << w << ", border " << static_cast<int>(rule));
-        batch const images = random_maps({1, 1, h, w}, static_cast<std::uint64_t>(100 * h + w));  // nothing cancels
+        batch const images =
+            random_maps({1, 1, h, w}, static_cast<std::uint64_t>(100 * h + w));  // nothing cancels
         batch const expected = blurred(images, 2, 8, rule);
         CHECK(distance(degraded<float>({.sigma = 2, .border = rule}, images), expected) < 4e-7);
         CHECK(distance(degraded<double>({.sigma = 2, .border = rule}, images), expected) < 4e-15);
@@ -58,8 +60,10 @@ TEST_CASE("scipy's gaussian_filter of an impulse is reproduced") {
 
 TEST_CASE("kernel_size fixes the kernel as in torchvision, truncate sets its radius") {
   batch const images = random_images({1, 1, 20, 20}, 8);
-  CHECK(distance(degraded<double>({.sigma = 3, .kernel_size = 5}, images), blurred(images, 3, 2, border::reflect)) < 1e-15);
-  CHECK(distance(degraded<double>({.sigma = 3, .truncate = 2}, images), blurred(images, 3, 6, border::reflect)) < 1e-15);
+  CHECK(distance(degraded<double>({.sigma = 3, .kernel_size = 5}, images),
+                 blurred(images, 3, 2, border::reflect)) < 1e-15);
+  CHECK(distance(degraded<double>({.sigma = 3, .truncate = 2}, images),
+                 blurred(images, 3, 6, border::reflect)) < 1e-15);
   CHECK(differing(degraded<double>({.sigma = 3, .kernel_size = 1}, images), images) == 0);
 }
 
@@ -81,10 +85,12 @@ TEST_CASE("Options of the blur that make no kernel are argument_errors") {
   auto const run = [&](sage::gaussian_blur const& blur) {
     sage::saliency_pair{blur}(x.view(), s.view(), plus.view(), sage::skip);
   };
-  CHECK_THROWS_WITH(run({.sigma = 0}), "saliency_pair: gaussian_blur's sigma is 0, expected 0 < sigma <= 10000");
+  CHECK_THROWS_WITH(run({.sigma = 0}),
+                    "saliency_pair: gaussian_blur's sigma is 0, expected 0 < sigma <= 10000");
   CHECK_THROWS_AS(run({.sigma = std::nan("")}), sage::argument_error);
   CHECK_THROWS_AS(run({.truncate = -1}), sage::argument_error);
-  CHECK_THROWS_WITH(run({.kernel_size = 4}), "saliency_pair: gaussian_blur's kernel_size is 4, expected an odd number, "
-                                             "or 0 for a radius of truncate * sigma");
+  CHECK_THROWS_WITH(run({.kernel_size = 4}),
+                    "saliency_pair: gaussian_blur's kernel_size is 4, expected an odd number, "
+                    "or 0 for a radius of truncate * sigma");
   CHECK(plus.is_untouched());
 }

@@ -17,8 +17,9 @@ void philox(std::uint64_t seed, std::uint32_t (&c)[4]) {
   std::uint64_t k0 = seed & 0xffffffff, k1 = seed >> 32;
   for (int round = 0; round < 10; ++round) {
     std::uint64_t const p0 = 0xD2511F53ull * c[0], p1 = 0xCD9E8D57ull * c[2];
-    std::uint32_t const next[4] = {static_cast<std::uint32_t>((p1 >> 32) ^ c[1] ^ k0), static_cast<std::uint32_t>(p1),
-                                   static_cast<std::uint32_t>((p0 >> 32) ^ c[3] ^ k1), static_cast<std::uint32_t>(p0)};
+    std::uint32_t const next[4] = {
+        static_cast<std::uint32_t>((p1 >> 32) ^ c[1] ^ k0), static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>((p0 >> 32) ^ c[3] ^ k1), static_cast<std::uint32_t>(p0)};
     for (int i = 0; i < 4; ++i) c[i] = next[i];
     k0 = (k0 + 0x9E3779B9ull) & 0xffffffff;
     k1 = (k1 + 0xBB67AE85ull) & 0xffffffff;
@@ -27,8 +28,8 @@ void philox(std::uint64_t seed, std::uint32_t (&c)[4]) {
 
 // The deviate of one pixel, by the formula of normal_deviates.hpp in double.
 double deviate(std::uint64_t seed, index_t n, index_t c, index_t y, index_t x) {
-  std::uint32_t w[4] = {static_cast<std::uint32_t>(x / 4), static_cast<std::uint32_t>(y), static_cast<std::uint32_t>(c),
-                        static_cast<std::uint32_t>(n)};
+  std::uint32_t w[4] = {static_cast<std::uint32_t>(x / 4), static_cast<std::uint32_t>(y),
+                        static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(n)};
   philox(seed, w);
   auto const pair = static_cast<std::size_t>(x % 4 / 2 * 2);
   double const u = ((w[pair] >> 8) + 1.0) / 16777216.0, v = (w[pair + 1] >> 8) / 16777216.0 - 0.5;
@@ -39,7 +40,8 @@ double deviate(std::uint64_t seed, index_t n, index_t c, index_t y, index_t x) {
 // A(x) itself: with the map 0, x⁺ is A(x).
 template <class T, class Executor = sage::exec::simd>
 batch noisy(sage::gaussian_noise const& noise, batch const& images, Executor const& executor = {}) {
-  stored<T> x(images), s(batch({images.shape.n, 1, images.shape.h, images.shape.w})), plus(images.shape, layout::nchw);
+  stored<T> x(images), s(batch({images.shape.n, 1, images.shape.h, images.shape.w})),
+      plus(images.shape, layout::nchw);
   sage::saliency_pair{noise}(executor, x.view(), s.view(), plus.view(), sage::skip);
   return plus.read();
 }
@@ -74,7 +76,8 @@ TEST_CASE("The noise has the same bits from every executor and at every vector w
 
 TEST_CASE("The noise of a crop is the crop of the noise") {
   sage::gaussian_noise const noise{.sigma = 1, .seed = 3};
-  batch const small = noisy<float>(noise, batch({1, 1, 4, 9})), large = noisy<float>(noise, batch({2, 2, 8, 40}));
+  batch const small = noisy<float>(noise, batch({1, 1, 4, 9})),
+              large = noisy<float>(noise, batch({2, 2, 8, 40}));
   std::size_t different = 0;
   for_each_pixel(small.shape, [&](auto... i) { different += small.at(i...) != large.at(i...); });
   CHECK(different == 0);
@@ -103,9 +106,11 @@ TEST_CASE("The noise is standard normal and uncorrelated") {
   CHECK(std::abs(moment[2] - 1) < 5 * std::sqrt(2.0) * standard_error);
   CHECK(std::abs(moment[3]) < 5 * std::sqrt(15.0) * standard_error);
   CHECK(std::abs(moment[4] - 3) < 5 * std::sqrt(96.0) * standard_error);
-  for (double correlation : {beside, below, next_channel, next_sample}) CHECK(std::abs(correlation) < 5 * standard_error);
+  for (double correlation : {beside, below, next_channel, next_sample})
+    CHECK(std::abs(correlation) < 5 * standard_error);
   CHECK(std::abs(static_cast<double>(within_1) / count - 0.6826895) < 5 * std::sqrt(0.2166) * standard_error);
-  CHECK(std::abs(static_cast<double>(beyond_3) / count - 0.0026998) < 5 * std::sqrt(0.0026925) * standard_error);
+  CHECK(std::abs(static_cast<double>(beyond_3) / count - 0.0026998) <
+        5 * std::sqrt(0.0026925) * standard_error);
 }
 
 TEST_CASE("Another seed is another noise") {
@@ -117,7 +122,8 @@ TEST_CASE("Another seed is another noise") {
 
 TEST_CASE("Noise of a negative sigma is an argument_error") {
   stored<float> x(batch({1, 1, 2, 2})), s(batch({1, 1, 2, 2})), plus({1, 1, 2, 2}, layout::nchw);
-  CHECK_THROWS_WITH((sage::saliency_pair{sage::gaussian_noise{.sigma = -1}}(x.view(), s.view(), plus.view(), sage::skip)),
-                    "saliency_pair: gaussian_noise's sigma is -1, expected a number >= 0");
+  CHECK_THROWS_WITH(
+      (sage::saliency_pair{sage::gaussian_noise{.sigma = -1}}(x.view(), s.view(), plus.view(), sage::skip)),
+      "saliency_pair: gaussian_noise's sigma is -1, expected a number >= 0");
   CHECK(plus.is_untouched());
 }

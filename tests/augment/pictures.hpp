@@ -13,7 +13,8 @@
 #include <cstdint>
 #include <vector>
 
-/// Images and maps for tests, in every layout, and the definitions of section 6 written out pixel by pixel in double.
+/// Images and maps for tests, in every layout, and the definitions of section 6 written out pixel by pixel
+/// in double.
 namespace pictures {
 
 using sage::index_t;
@@ -32,7 +33,9 @@ struct batch {
   double& at(index_t n, index_t c, index_t y, index_t x) {
     return value[static_cast<std::size_t>(((n * shape.c + c) * shape.h + y) * shape.w + x)];
   }
-  double at(index_t n, index_t c, index_t y, index_t x) const { return const_cast<batch&>(*this).at(n, c, y, x); }
+  double at(index_t n, index_t c, index_t y, index_t x) const {
+    return const_cast<batch&>(*this).at(n, c, y, x);
+  }
 };
 
 /// Calls f(n, c, y, x) for every pixel.
@@ -64,15 +67,17 @@ inline batch random_maps(size s, std::uint64_t seed) {
 }
 
 enum class layout { nchw, nhwc, pitched, rows_reversed, columns_reversed, columns_apart };
-inline constexpr layout layouts[] = {layout::nchw,          layout::nhwc,             layout::pitched,
-                                     layout::rows_reversed, layout::columns_reversed, layout::columns_apart};
+inline constexpr layout layouts[] = {
+    layout::nchw,         layout::nhwc, layout::pitched, layout::rows_reversed, layout::columns_reversed,
+    layout::columns_apart};
 
 /// A batch in memory: elements of type T in a layout, between guards that nobody may touch.
 template <class T>
 class stored {
  public:
   stored(size s, layout how) : shape_(s) {
-    index_t const step = how == layout::columns_apart ? 2 : 1, pitch = s.w * step + (how == layout::pitched ? 5 : 0);
+    index_t const step = how == layout::columns_apart ? 2 : 1,
+                  pitch = s.w * step + (how == layout::pitched ? 5 : 0);
     stride_[0] = s.c * s.h * pitch, stride_[1] = s.h * pitch, stride_[2] = pitch, stride_[3] = step;
     if (how == layout::nhwc) stride_[1] = 1, stride_[2] = s.w * s.c, stride_[3] = s.c;
     first_ = guard;
@@ -85,8 +90,7 @@ class stored {
   }
 
   sage::strided_view<T, 4> view() {
-    return {memory_.data() + first_,
-            sage::extents{shape_.n, shape_.c, shape_.h, shape_.w},
+    return {memory_.data() + first_, sage::extents{shape_.n, shape_.c, shape_.h, shape_.w},
             sage::strides{stride_[0], stride_[1], stride_[2], stride_[3]}};
   }
   /// (N,H,W), for maps.
@@ -137,7 +141,8 @@ inline std::size_t differing(batch const& a, batch const& b) {
   return count;
 }
 
-/// What stands at coordinate i of a line of n pixels, walked outwards step by step; −1 outside with a zero border.
+/// What stands at coordinate i of a line of n pixels, walked outwards step by step; −1 outside with a zero
+/// border.
 inline index_t continued(index_t i, index_t n, sage::border rule) {
   index_t at = i < 0 ? 0 : n - 1, step = i < 0 ? 1 : -1;
   index_t const outside = i < 0 ? -i : i - n + 1;
@@ -148,7 +153,10 @@ inline index_t continued(index_t i, index_t n, sage::border rule) {
     bool const first = k == 0, at_edge = at + step < 0 || at + step >= n;
     if (rule == sage::border::symmetric) {
       if (first) continue;  // the edge itself is repeated
-      if (at_edge) step = -step; else at += step;
+      if (at_edge)
+        step = -step;
+      else
+        at += step;
     } else {
       if (at_edge) step = -step;
       at += step;
@@ -180,7 +188,8 @@ inline batch blurred(batch const& b, double sigma, index_t radius, sage::border 
 
 inline batch channel_means(batch const& b) {
   batch sums({b.shape.n, b.shape.c, 1, 1}), out(b.shape);
-  for_each_pixel(b.shape, [&](index_t n, index_t c, index_t y, index_t x) { sums.at(n, c, 0, 0) += b.at(n, c, y, x); });
+  for_each_pixel(
+      b.shape, [&](index_t n, index_t c, index_t y, index_t x) { sums.at(n, c, 0, 0) += b.at(n, c, y, x); });
   for_each_pixel(b.shape, [&](index_t n, index_t c, index_t y, index_t x) {
     out.at(n, c, y, x) = sums.at(n, c, 0, 0) / static_cast<double>(b.shape.h * b.shape.w);
   });

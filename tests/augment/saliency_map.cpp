@@ -32,7 +32,9 @@ prepared prepare(sage::saliency_map const& how, batch const& raw, index_t height
 }
 
 // A resize alone: values in [0, 1] pass through every other step.
-constexpr sage::saliency_map resized(interpolation method) { return {.resize = method, .normalize = normalize::none}; }
+constexpr sage::saliency_map resized(interpolation method) {
+  return {.resize = method, .normalize = normalize::none};
+}
 
 // Bilinear, align_corners = False: the value at the new pixel's centre, the edge continued.
 double bilinear(batch const& m, index_t n, double y, double x) {
@@ -85,7 +87,8 @@ batch area_resized(batch const& m, index_t height, index_t width) {
   });
 }
 
-constexpr std::array<index_t, 2> sizes[] = {{1, 1}, {1, 7}, {5, 1}, {4, 4}, {8, 14}, {3, 5}, {2, 33}, {17, 16}};
+constexpr std::array<index_t, 2> sizes[] = {{1, 1},  {1, 7}, {5, 1},  {4, 4},
+                                            {8, 14}, {3, 5}, {2, 33}, {17, 16}};
 
 }  // namespace
 
@@ -93,9 +96,12 @@ TEST_CASE("Maps are resized bilinearly as by PyTorch with align_corners = False,
   batch const m = random_maps({2, 1, 8, 14}, 1);
   for (auto const [h, w] : sizes) {
     INFO(h << " x " << w);
-    CHECK(distance(prepare<double>(resized(interpolation::bilinear), m, h, w).maps, bilinear_resized(m, h, w)) < 1e-14);
-    CHECK(distance(prepare<double>(resized(interpolation::area), m, h, w).maps, area_resized(m, h, w)) < 1e-14);
-    CHECK(distance(prepare<float>(resized(interpolation::bilinear), m, h, w).maps, bilinear_resized(m, h, w)) < 5e-7);
+    CHECK(distance(prepare<double>(resized(interpolation::bilinear), m, h, w).maps,
+                   bilinear_resized(m, h, w)) < 1e-14);
+    CHECK(distance(prepare<double>(resized(interpolation::area), m, h, w).maps, area_resized(m, h, w)) <
+          1e-14);
+    CHECK(distance(prepare<float>(resized(interpolation::bilinear), m, h, w).maps,
+                   bilinear_resized(m, h, w)) < 5e-7);
     CHECK(distance(prepare<float>(resized(interpolation::area), m, h, w).maps, area_resized(m, h, w)) < 5e-7);
   }
   // torch.nn.functional.interpolate of [0, 1, 0.5] to 6 pixels, mode = "linear".
@@ -105,7 +111,8 @@ TEST_CASE("Maps are resized bilinearly as by PyTorch with align_corners = False,
   CHECK(prepare<double>(resized(interpolation::bilinear), row, 1, 6).maps.value == expected);
 }
 
-TEST_CASE("Automatic interpolation averages along an axis that shrinks and interpolates along one that grows") {
+TEST_CASE(
+    "Automatic interpolation averages along an axis that shrinks and interpolates along one that grows") {
   batch const m = random_maps({1, 1, 9, 4}, 2);
   batch const expected = bilinear_resized(area_resized(m, 4, 4), 4, 11);
   CHECK(distance(prepare<double>(resized(interpolation::automatic), m, 4, 11).maps, expected) < 1e-14);
@@ -125,7 +132,8 @@ TEST_CASE("Maps of bytes are scaled, and every executor prepares the same") {
     CHECK(differing(prepare<float, std::uint8_t>(how, bytes, 6, 10, sage::exec::threads{3}).maps,
                     prepare<float, std::uint8_t>(how, bytes, 6, 10).maps) == 0);
   });
-  CHECK(differing(prepare<float, float>(how, bytes, 6, 10).maps, prepare<float, std::uint8_t>(how, bytes, 6, 10).maps) == 0);
+  CHECK(differing(prepare<float, float>(how, bytes, 6, 10).maps,
+                  prepare<float, std::uint8_t>(how, bytes, 6, 10).maps) == 0);
 }
 
 TEST_CASE("Normalisation, strength, inversion and clamping follow their formulas") {
@@ -148,15 +156,17 @@ TEST_CASE("Smoothing blurs the resized map before it is normalised") {
   batch expected = blurred(point, 1.5, 6, sage::border::symmetric);
   double const peak = expected.at(0, 0, 5, 6);
   for (double& v : expected.value) v /= peak;
-  CHECK(distance(prepare<double>({.smooth_sigma = 1.5, .normalize = normalize::max}, point, 11, 13).maps, expected) < 1e-14);
+  CHECK(distance(prepare<double>({.smooth_sigma = 1.5, .normalize = normalize::max}, point, 11, 13).maps,
+                 expected) < 1e-14);
 }
 
 TEST_CASE("Empty, constant and non-finite maps have weight 0, all others 1") {
   batch m = random_maps({6, 1, 4, 5}, 5);
   for (index_t i = 0; i < 20; ++i) {
-    m.value[static_cast<std::size_t>(20 + i)] = 0;                     // empty
-    m.value[static_cast<std::size_t>(40 + i)] = 0.7 + 1e-5 * static_cast<double>(i % 2);  // constant within the guard
-    if (i > 0) m.value[static_cast<std::size_t>(100 + i)] = 0;         // one pixel
+    m.value[static_cast<std::size_t>(20 + i)] = 0;  // empty
+    m.value[static_cast<std::size_t>(40 + i)] =
+        0.7 + 1e-5 * static_cast<double>(i % 2);                // constant within the guard
+    if (i > 0) m.value[static_cast<std::size_t>(100 + i)] = 0;  // one pixel
   }
   m.value[63] = std::numeric_limits<double>::quiet_NaN();
   m.value[87] = std::numeric_limits<double>::infinity();
@@ -180,7 +190,9 @@ TEST_CASE("Maps that are constant after clamping have weight 0") {
 TEST_CASE("Maps of any strides are prepared alike, and in place") {
   batch const m = random_maps({2, 1, 7, 9}, 6);
   batch const expected = prepare<float>({.strength = 2}, m, 5, 6).maps;
-  for (layout how : layouts) CHECK(differing(prepare<float, float>({.strength = 2}, m, 5, 6, sage::exec::simd{}, how).maps, expected) == 0);
+  for (layout how : layouts)
+    CHECK(differing(prepare<float, float>({.strength = 2}, m, 5, 6, sage::exec::simd{}, how).maps,
+                    expected) == 0);
   stored<float> here(m);
   sage::saliency_map{.invert = true}.prepare(here.view(), here.view(), sage::skip);
   CHECK(differing(here.read(), prepare<float>({.invert = true}, m, 7, 9).maps) == 0);
@@ -193,7 +205,8 @@ TEST_CASE("A wrong shape or option of a map is one sentence, and nothing is writ
   sage::saliency_map const map{};
   CHECK_THROWS_WITH(map.prepare(colour.view(), out.view(), weights),
                     "saliency_map: maps_in has shape (2, 3, 4, 5), expected maps (N, H, W) or (N, 1, H, W)");
-  CHECK_THROWS_WITH(map.prepare(in.view(), three.view(), weights), "saliency_map: maps_out holds 3 maps, maps_in 2");
+  CHECK_THROWS_WITH(map.prepare(in.view(), three.view(), weights),
+                    "saliency_map: maps_out holds 3 maps, maps_in 2");
   CHECK_THROWS_AS(map.prepare(in.view(), out.view(), few), sage::shape_error);
   CHECK_THROWS_WITH(map.prepare(empty.view(), out.view(), weights),
                     "saliency_map: maps_in has maps of 0 x 5, expected at least 1 x 1");
@@ -201,9 +214,11 @@ TEST_CASE("A wrong shape or option of a map is one sentence, and nothing is writ
                     "saliency_map: strength is 0, expected > 0");
   CHECK_THROWS_WITH(sage::saliency_map{.smooth_sigma = -1}.prepare(in.view(), out.view(), weights),
                     "saliency_map: smooth_sigma is -1, expected 0 to 10000");
-  CHECK_THROWS_AS(sage::saliency_map{.guard = 1}.prepare(in.view(), out.view(), weights), sage::argument_error);
+  CHECK_THROWS_AS(sage::saliency_map{.guard = 1}.prepare(in.view(), out.view(), weights),
+                  sage::argument_error);
   sage::strided_view const inside{in.view().data_handle() + 1, sage::extents{2, 3, 3}};
-  CHECK_THROWS_WITH(map.prepare(in.view(), inside, weights), "saliency_map: maps_out overlaps maps_in, expected separate memory");
+  CHECK_THROWS_WITH(map.prepare(in.view(), inside, weights),
+                    "saliency_map: maps_out overlaps maps_in, expected separate memory");
   CHECK(out.is_untouched());
   CHECK(weights == std::vector<float>(2, -1.0f));
 }

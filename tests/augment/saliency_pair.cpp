@@ -19,11 +19,13 @@ struct pair {
   batch plus, minus;
 };
 
-pair expected_pair(batch const& x, batch const& s, batch const& a) { return {mixed(s, x, a), mixed(s, a, x)}; }
+pair expected_pair(batch const& x, batch const& s, batch const& a) {
+  return {mixed(s, x, a), mixed(s, a, x)};
+}
 
 template <class T, class Degradation, class Executor = sage::exec::simd>
-pair computed(Degradation const& degradation, batch const& images, batch const& maps, Executor const& executor = {},
-              layout how = layout::nchw) {
+pair computed(Degradation const& degradation, batch const& images, batch const& maps,
+              Executor const& executor = {}, layout how = layout::nchw) {
   stored<T> x(images, how), s(maps, how), plus(images.shape, how), minus(images.shape, how);
   sage::saliency_pair{degradation}(executor, x.view(), s.map_view(), plus.view(), minus.view());
   CHECK(plus.guards_hold());
@@ -59,7 +61,9 @@ struct interlaced {
 
 }  // namespace
 
-TEST_CASE("x⁺ keeps what is salient and degrades the rest, x⁻ the reverse, for every degradation on every executor") {
+TEST_CASE(
+    "x⁺ keeps what is salient and degrades the rest, x⁻ the reverse, for every degradation on every "
+    "executor") {
   batch const x = random_images(shape, 1), s = random_maps(shape, 2);
   batch grey(shape), colour(shape), turned = x;
   for_each_pixel(shape, [&](index_t n, index_t c, index_t y, index_t i) {
@@ -101,7 +105,9 @@ TEST_CASE("nhwc turns images with channels last, and one map serves all samples 
   reference::random r(9);
   for (float& v : x) v = static_cast<float>(r.uniform());
   for (float& v : s) v = static_cast<float>(r.uniform());
-  auto const images = [](std::vector<float>& v) { return sage::strided_view{v.data(), sage::extents{2, 4, 5, 3}}; };
+  auto const images = [](std::vector<float>& v) {
+    return sage::strided_view{v.data(), sage::extents{2, 4, 5, 3}};
+  };
   sage::strided_view const map{s.data(), sage::extents{2, 4, 5}, sage::strides{0, 5, 1}};
   sage::saliency_pair{sage::constant{.value = 2}}(sage::nhwc(images(x)), map, sage::nhwc(images(plus)),
                                                   sage::nhwc(images(minus)));
@@ -186,7 +192,8 @@ TEST_CASE("A NaN stays within the reach of the kernel and in its own plane") {
 
 TEST_CASE("An empty batch, and images without pixels, are nothing to do") {
   for (size s : {size{0, 3, 4, 4}, size{2, 0, 4, 4}, size{2, 3, 0, 4}, size{2, 3, 4, 0}}) {
-    stored<float> x(s, layout::nchw), map({s.n, 1, s.h, s.w}, layout::nchw), plus(s, layout::nchw), minus(s, layout::nchw);
+    stored<float> x(s, layout::nchw), map({s.n, 1, s.h, s.w}, layout::nchw), plus(s, layout::nchw),
+        minus(s, layout::nchw);
     CHECK_NOTHROW(sage::saliency_pair{}(x.view(), map.view(), plus.view(), minus.view()));
     CHECK(plus.is_untouched());
   }
@@ -210,19 +217,23 @@ TEST_CASE("A wrong shape, an overlap or a wrong constant is one sentence, and no
                     "saliency_pair: images has shape (2, 4, 5), expected images (N, C, H, W)");
   CHECK_THROWS_WITH(pair(x.view(), x.view(), plus.view(), minus.view()),
                     "saliency_pair: maps has shape (2, 3, 4, 5), expected maps (N, H, W) or (N, 1, H, W)");
-  CHECK_THROWS_WITH(pair(x.view(), narrow.map_view(), plus.view(), minus.view()),
-                    "saliency_pair: maps hold 2 maps of 4 x 4, expected one for each of the images (2, 3, 4, 5)");
+  CHECK_THROWS_WITH(
+      pair(x.view(), narrow.map_view(), plus.view(), minus.view()),
+      "saliency_pair: maps hold 2 maps of 4 x 4, expected one for each of the images (2, 3, 4, 5)");
   CHECK_THROWS_WITH(pair(x.view(), s.view(), narrow.view(), minus.view()),
                     "saliency_pair: x_plus has shape (2, 3, 4, 4), images (2, 3, 4, 5)");
   CHECK_THROWS_WITH(pair(x.view(), s.view(), x.view(), minus.view()),
                     "saliency_pair: x_plus overlaps images, expected separate memory");
   CHECK_THROWS_WITH(pair(x.view(), s.view(), plus.view(), plus.view()),
                     "saliency_pair: x_minus overlaps x_plus, expected separate memory");
-  sage::strided_view const broadcast{plus.view().data_handle(), sage::extents{2, 3, 4, 5}, sage::strides{0, 20, 5, 1}};
-  CHECK_THROWS_WITH(pair(x.view(), s.view(), broadcast, minus.view()),
-                    "saliency_pair: x_plus is a broadcast view (a stride is 0), expected elements of its own");
-  CHECK_THROWS_WITH((sage::saliency_pair{sage::constant{.value = {1, 2}}}(x.view(), s.view(), plus.view(), minus.view())),
-                    "saliency_pair: constant's value has 2 elements, expected 1 or one for each of 3 channels");
+  sage::strided_view const broadcast{plus.view().data_handle(), sage::extents{2, 3, 4, 5},
+                                     sage::strides{0, 20, 5, 1}};
+  CHECK_THROWS_WITH(
+      pair(x.view(), s.view(), broadcast, minus.view()),
+      "saliency_pair: x_plus is a broadcast view (a stride is 0), expected elements of its own");
+  CHECK_THROWS_WITH(
+      (sage::saliency_pair{sage::constant{.value = {1, 2}}}(x.view(), s.view(), plus.view(), minus.view())),
+      "saliency_pair: constant's value has 2 elements, expected 1 or one for each of 3 channels");
   CHECK(plus.is_untouched());
   CHECK(minus.is_untouched());
 }
@@ -230,7 +241,8 @@ TEST_CASE("A wrong shape, an overlap or a wrong constant is one sentence, and no
 TEST_CASE("x, x⁺ and x⁻ may be interleaved in one buffer") {
   std::vector<float> memory(2 * 3 * 3 * 20, 0.5f), s(2 * 20, 0.25f);
   auto const slot = [&](index_t k) {  // (N, view, C, H, W)[:, k]
-    return sage::strided_view{memory.data() + k * 60, sage::extents{2, 3, 4, 5}, sage::strides{180, 20, 5, 1}};
+    return sage::strided_view{memory.data() + k * 60, sage::extents{2, 3, 4, 5},
+                              sage::strides{180, 20, 5, 1}};
   };
   sage::strided_view const maps{s.data(), sage::extents{2, 4, 5}};
   CHECK_NOTHROW(sage::saliency_pair{sage::constant{}}(slot(0), maps, slot(1), slot(2)));

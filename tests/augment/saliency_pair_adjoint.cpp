@@ -18,11 +18,13 @@ struct gradients {
 };
 
 template <class T, class Degradation, class Executor = sage::exec::simd>
-gradients backward(Degradation const& degradation, batch const& d_plus, batch const& d_minus, batch const& images,
-                   batch const& maps, Executor const& executor = {}, layout how = layout::nchw) {
-  stored<T> up(d_plus, how), down(d_minus, how), x(images, how), s(maps, how), dx(images.shape, how), ds(maps.shape, how);
-  sage::saliency_pair{degradation}.backward(executor, up.view(), down.view(), x.view(), s.map_view(), dx.view(),
-                                            ds.map_view());
+gradients backward(Degradation const& degradation, batch const& d_plus, batch const& d_minus,
+                   batch const& images, batch const& maps, Executor const& executor = {},
+                   layout how = layout::nchw) {
+  stored<T> up(d_plus, how), down(d_minus, how), x(images, how), s(maps, how), dx(images.shape, how),
+      ds(maps.shape, how);
+  sage::saliency_pair{degradation}.backward(executor, up.view(), down.view(), x.view(), s.map_view(),
+                                            dx.view(), ds.map_view());
   CHECK(dx.guards_hold());
   CHECK(ds.guards_hold());
   return {dx.read(), ds.read()};
@@ -30,8 +32,8 @@ gradients backward(Degradation const& degradation, batch const& d_plus, batch co
 
 // ⟨d⁺, x⁺⟩ + ⟨d⁻, x⁻⟩ from the forward pass in double.
 template <class Degradation>
-double objective(Degradation const& degradation, batch const& d_plus, batch const& d_minus, batch const& images,
-                 batch const& maps) {
+double objective(Degradation const& degradation, batch const& d_plus, batch const& d_minus,
+                 batch const& images, batch const& maps) {
   stored<double> x(images), s(maps), plus(images.shape, layout::nchw), minus(images.shape, layout::nchw);
   sage::saliency_pair{degradation}(sage::exec::scalar{}, x.view(), s.view(), plus.view(), minus.view());
   batch const p = plus.read(), m = minus.read();
@@ -41,8 +43,8 @@ double objective(Degradation const& degradation, batch const& d_plus, batch cons
   return sum;
 }
 
-// ∂objective/∂variable by central differences. The objective is linear in images and in maps alone: the step may be
-// large, and nothing is truncated.
+// ∂objective/∂variable by central differences. The objective is linear in images and in maps alone: the step
+// may be large, and nothing is truncated.
 template <class F>
 batch differences(F const& f, batch variable) {
   batch g(variable.shape);
@@ -60,7 +62,8 @@ batch differences(F const& f, batch variable) {
 // Every degradation, with the borders of the blur.
 template <class F>
 void for_each_degradation(F const& f) {
-  for (sage::border rule : {sage::border::reflect, sage::border::symmetric, sage::border::replicate, sage::border::zero})
+  for (sage::border rule :
+       {sage::border::reflect, sage::border::symmetric, sage::border::replicate, sage::border::zero})
     f("blur", sage::gaussian_blur{.sigma = 1.2, .border = rule});
   f("constant", sage::constant{.value = 0.25});
   f("channel mean", sage::channel_mean{});
@@ -69,14 +72,16 @@ void for_each_degradation(F const& f) {
 
 }  // namespace
 
-TEST_CASE("The gradients of images and maps are those of central differences, for every degradation and border") {
-  for (size shape : {size{2, 3, 4, 7}, size{1, 2, 1, 9}, size{1, 1, 7, 1}, size{1, 1, 2, 2}, size{1, 1, 9, 19}}) {
+TEST_CASE(
+    "The gradients of images and maps are those of central differences, for every degradation and border") {
+  for (size shape :
+       {size{2, 3, 4, 7}, size{1, 2, 1, 9}, size{1, 1, 7, 1}, size{1, 1, 2, 2}, size{1, 1, 9, 19}}) {
     batch const x = random_images(shape, 21), s = random_maps(shape, 22), up = random_images(shape, 23),
                 down = random_images(shape, 24);
     for_each_degradation([&](char const* name, auto const& degradation) {
       INFO(name << " " << shape.h << " x " << shape.w);
-      batch const dx = differences([&](batch const& v) { return objective(degradation, up, down, v, s); }, x),
-                  ds = differences([&](batch const& v) { return objective(degradation, up, down, x, v); }, s);
+      batch const dx = differences([&](batch const&v) { return objective(degradation, up, down, v, s); }, x),
+                  ds = differences([&](batch const&v) { return objective(degradation, up, down, x, v); }, s);
       gradients const g = backward<double>(degradation, up, down, x, s);
       CHECK(distance(g.images, dx) < 1e-13);
       bool const vanishes = shape.h * shape.w == 1;
@@ -97,7 +102,8 @@ TEST_CASE("The adjoint of the pair passes the dot-product test with another dire
     // ⟨d, J v⟩ = ⟨Jᵀ d, v⟩; J v by a difference, exact because the pair is affine in x.
     batch shifted = x;
     for (std::size_t i = 0; i < x.value.size(); ++i) shifted.value[i] += along.value[i];
-    double const forward = objective(degradation, up, down, shifted, s) - objective(degradation, up, down, x, s);
+    double const forward =
+        objective(degradation, up, down, shifted, s) - objective(degradation, up, down, x, s);
     batch const g = backward<double>(degradation, up, down, x, s).images;
     double reverse = 0, norm = 0;
     for (std::size_t i = 0; i < x.value.size(); ++i) {
@@ -120,7 +126,8 @@ TEST_CASE("The gradients agree on every executor, with the same bits for any num
       gradients const g = backward<float>(degradation, up, down, x, s, executor);
       CHECK(distance(g.images, one.images) < 1e-6);
       CHECK(distance(g.maps, one.maps) < 1e-6);
-      if (executor.which == reference::any_executor::threads || executor.which == reference::any_executor::descending) {
+      if (executor.which == reference::any_executor::threads ||
+          executor.which == reference::any_executor::descending) {
         CHECK(differing(g.images, one.images) == 0);
         CHECK(differing(g.maps, one.maps) == 0);
       }
@@ -149,7 +156,8 @@ TEST_CASE("Gradients of any strides agree, and are rounded once for halves") {
 
 TEST_CASE("add_to accumulates, skip leaves alone, and a skipped upstream is a zero") {
   size const shape{2, 3, 6, 21};
-  batch const x = random_images(shape, 61), s = random_maps(shape, 62), up = random_images(shape, 63), zero(shape);
+  batch const x = random_images(shape, 61), s = random_maps(shape, 62), up = random_images(shape, 63),
+              zero(shape);
   sage::saliency_pair<> const pair{{.sigma = 1}};
   gradients const expected = backward<double>(pair.degradation, up, zero, x, s);
   stored<double> plus(up), images(x), maps(s), dx(x), ds(s);

@@ -31,7 +31,9 @@ decltype(auto) with_executor(F const& f, First&& first, Rest&&... rest) {
 }
 
 template <class T>
-concept lazy_images = requires(T const& t) { tensor_traits<std::remove_cvref_t<T>>::evaluate(t); };
+concept lazy_images = requires(T const& t) {
+  tensor_traits<std::remove_cvref_t<T>>::evaluate(t);
+};
 
 /// An input as it is, or a lazy expression evaluated into a temporary.
 template <class T>
@@ -49,8 +51,9 @@ auto image_input(char const* function, char const* name, T const& t) {
   if constexpr (runtime_typed_tensor<T>) {
     return tensor_traits<T>::template view_as<E const>(t, function, name);
   } else {
-    static_assert(tensor<T const>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                                   "sage::tensor_traits for it");
+    static_assert(tensor<T const>,
+                  "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                  "sage::tensor_traits for it");
     auto const v = as_view(t);
     static_assert(decltype(v)::space == memory_space::host,
                   "sage: this tensor lives on a CUDA device; host executors read host memory");
@@ -65,8 +68,9 @@ auto image_output(char const* function, char const* name, T&& t) {
   if constexpr (runtime_typed_tensor<bare>) {
     return tensor_traits<bare>::template view_as<E>(t, function, name);
   } else {
-    static_assert(!lazy_images<bare>, "sage: a lazy expression cannot be an output, for it has no memory of its own: "
-                                      "pass an array, or sage::skip");
+    static_assert(!lazy_images<bare>,
+                  "sage: a lazy expression cannot be an output, for it has no memory of its own: "
+                  "pass an array, or sage::skip");
     static_assert(tensor<std::remove_reference_t<T>>, "sage: an output must be a tensor or sage::skip");
     auto const v = as_view(t);
     using element = typename decltype(v)::element_type;
@@ -85,8 +89,9 @@ decltype(auto) with_image_element(char const* function, char const* name, T cons
   } else if constexpr (lazy_images<bare>) {
     return f(std::type_identity<typename tensor_traits<bare>::element_type>{});
   } else {
-    static_assert(tensor<T const>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                                   "sage::tensor_traits for it");
+    static_assert(tensor<T const>,
+                  "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                  "sage::tensor_traits for it");
     return f(std::type_identity<element_of<T const>>{});
   }
 }
@@ -125,8 +130,9 @@ image_view<E const> images_of(char const* function, char const* name, T const& t
     return {};
   } else {
     auto const v = image_input<E>(function, name, t);
-    static_assert(std::is_same_v<typename decltype(v)::value_type, E>, "sage: all images and maps of a call have one "
-                                                                      "element type; saliency_map converts maps");
+    static_assert(std::is_same_v<typename decltype(v)::value_type, E>,
+                  "sage: all images and maps of a call have one "
+                  "element type; saliency_map converts maps");
     return read_only(as_images(function, name, v));
   }
 }
@@ -136,27 +142,32 @@ std::string extents_text(image_view<T> const& v) {
   return shape_text(strided_view<T, 4>{v.data, {v.extent[0], v.extent[1], v.extent[2], v.extent[3]}});
 }
 
-/// Throws shape_error unless v has the shape of the images: "f: x_plus has shape (2, 3, 8, 7), images (2, 3, 8, 8)".
+/// Throws shape_error unless v has the shape of the images: "f: x_plus has shape (2, 3, 8, 7), images (2, 3,
+/// 8, 8)".
 template <class V, class W>
-void require_image_shape(char const* function, char const* name, image_view<V> const& v, image_view<W> const& images) {
+void require_image_shape(char const* function, char const* name, image_view<V> const& v,
+                         image_view<W> const& images) {
   for (int d = 0; d < 4; ++d)
     if (v.extent[d] != images.extent[d])
-      raise<shape_error>(function, ": ", name, " has shape ", extents_text(v), ", images ", extents_text(images));
+      raise<shape_error>(function, ": ", name, " has shape ", extents_text(v), ", images ",
+                         extents_text(images));
 }
 
 /// Throws shape_error unless there is one map of the images' size for each of them.
 template <class V, class W>
-void require_map_shape(char const* function, char const* name, image_view<V> const& v, image_view<W> const& images) {
+void require_map_shape(char const* function, char const* name, image_view<V> const& v,
+                       image_view<W> const& images) {
   if (v.extent[0] != images.extent[0] || v.extent[2] != images.extent[2] || v.extent[3] != images.extent[3])
-    raise<shape_error>(function, ": ", name, " hold ", v.extent[0], " maps of ", v.extent[2], " x ", v.extent[3],
-                       ", expected one for each of the images ", extents_text(images));
+    raise<shape_error>(function, ": ", name, " hold ", v.extent[0], " maps of ", v.extent[2], " x ",
+                       v.extent[3], ", expected one for each of the images ", extents_text(images));
 }
 
 /// Throws argument_error where elements of an output have several indices.
 template <class T>
 void require_own_elements(char const* function, char const* name, image_view<T> const& v) {
   if (v.data != nullptr && is_broadcast(as_blocks(v)))
-    raise<argument_error>(function, ": ", name, " is a broadcast view (a stride is 0), expected elements of its own");
+    raise<argument_error>(function, ": ", name,
+                          " is a broadcast view (a stride is 0), expected elements of its own");
 }
 
 /// Throws argument_error where an output shares memory with another argument.

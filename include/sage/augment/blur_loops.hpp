@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <utility>
 
-/// The inner loops of a separable blur with the symmetric kernel weight[−radius … radius]: sums over neighbouring rows, or
-/// over the shifts of one row. `rows.row(k)` is the row k away.
+/// The inner loops of a separable blur with the symmetric kernel weight[−radius … radius]: sums over
+/// neighbouring rows, or over the shifts of one row. `rows.row(k)` is the row k away.
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
@@ -22,7 +22,8 @@ struct shifted_row {
   SAGE_INLINE A const* row(index_t k) const noexcept { return origin + k; }
 };
 
-/// w_0 center + Σ_k w_k (below + above) at the columns j … j + Packs·width, for k = 1 … radius. `row(k)` is the row k away.
+/// w_0 center + Σ_k w_k (below + above) at the columns j … j + Packs·width, for k = 1 … radius. `row(k)` is
+/// the row k away.
 template <class P, class A, class Rows, std::size_t... I>
 SAGE_INLINE void blur_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to,
                             std::index_sequence<I...>) {
@@ -47,7 +48,8 @@ SAGE_INLINE void blur_row(A const* weight, index_t radius, Rows const& rows, ind
   index_t j = 0;
   for (; j + 4 * width <= n; j += 4 * width)
     blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<4>{});
-  for (; j + width <= n; j += width) blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
+  for (; j + width <= n; j += width)
+    blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
   if (j == n) return;
   if (n >= width) return blur_strip<V>(weight, radius, rows, n - width, to, std::make_index_sequence<1>{});
   for (; j < n; ++j) blur_strip<A>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
@@ -56,7 +58,8 @@ SAGE_INLINE void blur_row(A const* weight, index_t radius, Rows const& rows, ind
 /// Rows that are worked on together, so that every row read serves all of them.
 inline constexpr int blur_block = 4;
 
-/// Adds row k, seen from the first row of the block, to the block's sums First, First + 1, …, which it reaches.
+/// Adds row k, seen from the first row of the block, to the block's sums First, First + 1, …, which it
+/// reaches.
 template <std::size_t First, std::size_t Packs, class P, class A, std::size_t... Q>
 SAGE_INLINE void add_to_block(A const* weight, index_t k, A const* row, P (&sum)[Packs][blur_block],
                               std::index_sequence<Q...>) {
@@ -76,7 +79,8 @@ SAGE_INLINE void store_block(P const (&sum)[blur_block], A* to, index_t pitch, s
 
 /// Four neighbouring rows of the vertical pass at the columns j … j + Packs·width; `to` has the given pitch.
 template <class P, std::size_t Packs, class A, class Rows>
-SAGE_INLINE void blur_block_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to, index_t pitch) {
+SAGE_INLINE void blur_block_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to,
+                                  index_t pitch) {
   P sum[Packs][blur_block];
   sum[0][0] = sum[0][1] = sum[0][2] = sum[0][3] = P(A(0));
   if constexpr (Packs == 2) sum[1][0] = sum[1][1] = sum[1][2] = sum[1][3] = P(A(0));
@@ -84,17 +88,20 @@ SAGE_INLINE void blur_block_strip(A const* weight, index_t radius, Rows const& r
   add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{}), ++k;
   add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
   add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
-  for (; k <= radius; ++k) add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<4>{});
+  for (; k <= radius; ++k)
+    add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<4>{});
   add_to_block<1, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
   add_to_block<2, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
   add_to_block<3, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{});
   store_block(sum[0], to + j, pitch, std::make_index_sequence<4>{});
-  if constexpr (Packs == 2) store_block(sum[1], to + j + lane_traits<P>::width, pitch, std::make_index_sequence<4>{});
+  if constexpr (Packs == 2)
+    store_block(sum[1], to + j + lane_traits<P>::width, pitch, std::make_index_sequence<4>{});
 }
 
 /// Four rows of n columns; radius ≥ 1.
 template <class V, class A, class Rows>
-SAGE_INLINE void blur_rows(A const* weight, index_t radius, Rows const& rows, index_t n, A* to, index_t pitch) {
+SAGE_INLINE void blur_rows(A const* weight, index_t radius, Rows const& rows, index_t n, A* to,
+                           index_t pitch) {
   constexpr index_t width = lane_traits<V>::width;
   index_t j = 0;
   for (; j + 2 * width <= n; j += 2 * width) blur_block_strip<V, 2>(weight, radius, rows, j, to, pitch);
@@ -104,7 +111,8 @@ SAGE_INLINE void blur_rows(A const* weight, index_t radius, Rows const& rows, in
   for (; j < n; ++j) blur_block_strip<A, 1>(weight, radius, rows, j, to, pitch);
 }
 
-/// Packs of half the width where V fills 64 bytes: loads at odd addresses then cross half as many cache lines.
+/// Packs of half the width where V fills 64 bytes: loads at odd addresses then cross half as many cache
+/// lines.
 template <class V>
 struct unaligned_lanes {
   using type = V;

@@ -45,9 +45,9 @@ struct lone_rows {
 
 /// A Gaussian kernel for images of one size: weights and border positions, made once per call.
 ///
-/// A(x) = B_H x B_Wᵀ with the banded matrices B of the kernel and its border rule. Row by row: a vertical pass into a
-/// padded row, then a horizontal pass; no plane in between. The adjoint B_Hᵀ g B_W spreads into the padding and folds
-/// it back.
+/// A(x) = B_H x B_Wᵀ with the banded matrices B of the kernel and its border rule. Row by row: a vertical
+/// pass into a padded row, then a horizontal pass; no plane in between. The adjoint B_Hᵀ g B_W spreads into
+/// the padding and folds it back.
 template <class A>
 class blur_plan {
  public:
@@ -63,11 +63,13 @@ class blur_plan {
     };
     double total = 1;
     for (index_t k = 1; k <= radius; ++k) total += 2 * gauss(k);
-    for (index_t k = -radius; k <= radius; ++k) weight_[static_cast<std::size_t>(k + radius)] = static_cast<A>(gauss(k) / total);
+    for (index_t k = -radius; k <= radius; ++k)
+      weight_[static_cast<std::size_t>(k + radius)] = static_cast<A>(gauss(k) / total);
   }
 
   index_t scratch() const noexcept {
-    return blur_block * pitch() + detail::scratch<A>::padded(width_ + 4 * radius_) + detail::scratch<A>::padded(width_);
+    return blur_block * pitch() + detail::scratch<A>::padded(width_ + 4 * radius_) +
+           detail::scratch<A>::padded(width_);
   }
 
   /// The blurred rows of one plane, asked for in their order.
@@ -139,7 +141,7 @@ class blur_plan {
   /// Overwrites g with its horizontal pass.
   template <class V>
   SAGE_INLINE adjoint_rows adjoint(plane<A const> const&, plane<A> const& g, A* memory) const {
-    A* const spread = memory;  // (radius + W + radius)
+    A* const spread = memory;                           // (radius + W + radius)
     A* const isolated = memory + blur_block * pitch();  // (2·radius zeros, W, 2·radius zeros)
     A const* const zeros = clear_zeros(memory);
     for (index_t j = 0; j < width_ + 4 * radius_; ++j) isolated[j] = A(0);
@@ -150,19 +152,23 @@ class blur_plan {
       blur_row<U>(weight(), radius_, shifted_row<A>{isolated + radius_}, width_ + 2 * radius_, spread);
       for (index_t j = 0; j < width_; ++j) row[j] = spread[radius_ + j];
       for (index_t c = 0; c < radius_; ++c) {
-        if (index_t const left = column_index_[static_cast<std::size_t>(c)]; left >= 0) row[left] += spread[c];
+        if (index_t const left = column_index_[static_cast<std::size_t>(c)]; left >= 0)
+          row[left] += spread[c];
         index_t const after = radius_ + width_ + c;
-        if (index_t const right = column_index_[static_cast<std::size_t>(after)]; right >= 0) row[right] += spread[after];
+        if (index_t const right = column_index_[static_cast<std::size_t>(after)]; right >= 0)
+          row[right] += spread[after];
       }
     }
-    return {*this, plane<A const>{g.data, g.pitch, g.height, g.width, g.sample, g.channel}, spread, isolated, zeros};
+    return {*this, plane<A const>{g.data, g.pitch, g.height, g.width, g.sample, g.channel}, spread, isolated,
+            zeros};
   }
 
  private:
   static std::vector<index_t> border_positions(index_t radius, index_t n, border rule) {
     std::vector<index_t> index(static_cast<std::size_t>(n + 2 * radius));
     if (n > 0)
-      for (index_t c = -radius; c < n + radius; ++c) index[static_cast<std::size_t>(c + radius)] = border_index(c, n, rule);
+      for (index_t c = -radius; c < n + radius; ++c)
+        index[static_cast<std::size_t>(c + radius)] = border_index(c, n, rule);
     return index;
   }
 

@@ -46,10 +46,11 @@ struct constant {
   constant bind(char const* function, image_shape const& shape) const {
     index_t const count = value.count();
     if (count > channel_values::max_channels)
-      detail::raise<argument_error>(function, ": constant's value has ", count, " elements, expected at most 16");
+      detail::raise<argument_error>(function, ": constant's value has ", count,
+                                    " elements, expected at most 16");
     if (count != 1 && count != shape.channels)
-      detail::raise<argument_error>(function, ": constant's value has ", count, " elements, expected 1 or one for each of ",
-                                    shape.channels, " channels");
+      detail::raise<argument_error>(function, ": constant's value has ", count,
+                                    " elements, expected 1 or one for each of ", shape.channels, " channels");
     return *this;
   }
 

@@ -25,7 +25,7 @@ struct float_lanes {
 #if SAGE_SIMD
 template <class A, int N>
 struct float_lanes<pack<A, N>> {
-  using type = pack<float, N * static_cast<int>(sizeof(A) / sizeof(float))>;
+  using type = pack<float, N* static_cast<int>(sizeof(A) / sizeof(float))>;
 };
 #endif
 
@@ -33,9 +33,9 @@ struct float_lanes<pack<A, N>> {
 
 /// Degradation: additive noise, A(x) = x + σ n with standard normal n.
 ///
-/// n is a function of (seed, sample, channel, row, column) alone (Philox4x32-10, four columns a counter): the same
-/// noise from any number of threads, executor and vector width, and for float and double. Give every step of a
-/// training its own seed; `sample` is the number within the batch.
+/// n is a function of (seed, sample, channel, row, column) alone (Philox4x32-10, four columns a counter):
+/// the same noise from any number of threads, executor and vector width, and for float and double. Give
+/// every step of a training its own seed; `sample` is the number within the batch.
 ///
 /// Units:     sigma in those of the image; the result is not clamped.
 /// Precision: n is computed in float, to 2e-6; |n| ≤ 5.77.
@@ -47,7 +47,8 @@ struct gaussian_noise {
   template <class A>
   gaussian_noise bind(char const* function, image_shape const&) const {
     if (!(sigma >= 0 && sigma <= 1e30))
-      detail::raise<argument_error>(function, ": gaussian_noise's sigma is ", sigma, ", expected a number >= 0");
+      detail::raise<argument_error>(function, ": gaussian_noise's sigma is ", sigma,
+                                    ", expected a number >= 0");
     return *this;
   }
 

@@ -62,7 +62,8 @@ template <class View>
 auto as_maps(char const* function, char const* name, View const& v) {
   bool const with_channel = v.rank() == 4;
   if (!(v.rank() == 3 || with_channel) || (with_channel && v.extent(v.rank() - 3) != 1))
-    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", expected maps (N, H, W) or (N, 1, H, W)");
+    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v),
+                       ", expected maps (N, H, W) or (N, 1, H, W)");
   image_view<typename View::element_type> r;
   r.data = v.data_handle();
   r.extent[1] = 1;
@@ -103,7 +104,8 @@ rows_view<T> as_blocks(image_view<T> const& v) noexcept {
 
 }  // namespace detail
 
-/// `nhwc(t)`: images (N,H,W,C) seen as (N,C,H,W), for any argument that wants images or maps; nothing is copied.
+/// `nhwc(t)`: images (N,H,W,C) seen as (N,C,H,W), for any argument that wants images or maps; nothing is
+/// copied.
 template <tensor Images>
 auto nhwc(Images&& images) {
   auto const v = as_view(images);
@@ -116,7 +118,8 @@ auto nhwc(Images&& images) {
                                                  strides{v.stride(0), v.stride(3), v.stride(1), v.stride(2)}};
   } else {
     if (v.rank() != 4)
-      detail::raise<shape_error>("nhwc: images have shape ", detail::shape_text(v), ", expected (N, H, W, C)");
+      detail::raise<shape_error>("nhwc: images have shape ", detail::shape_text(v),
+                                 ", expected (N, H, W, C)");
     index_t const n[4] = {v.extent(0), v.extent(3), v.extent(1), v.extent(2)};
     index_t const s[4] = {v.stride(0), v.stride(3), v.stride(1), v.stride(2)};
     return strided_view<element, dynamic_rank, view::space>{v.data_handle(), 4, n, s};

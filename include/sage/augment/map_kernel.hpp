@@ -78,8 +78,9 @@ struct map_kernel {
     index_t const blur_size = smoothing ? length : 0, blur_work = smoothing ? smoothing->scratch() : 0;
     using s = scratch<A>;
     s memory(s::padded(h * w) + s::padded(h * width) + s::padded(length) + s::padded(blur_size) + blur_work);
-    A *const raw = memory.take(h * w), *const narrow = memory.take(h * width), *const sized = memory.take(length),
-             *const smooth = memory.take(blur_size), *const work = memory.take(0);
+    A *const raw = memory.take(h * w), *const narrow = memory.take(h * width),
+             *const sized = memory.take(length), *const smooth = memory.take(blur_size),
+             *const work = memory.take(0);
     for (index_t n = first; n < last; ++n) {
       bool const usable = read(n, raw);
       A* map = sized;
@@ -87,7 +88,8 @@ struct map_kernel {
         plane<A> const resized{sized, width, height, width, n, 0};
         resample<V>(plane<A const>{raw, w, h, w, n, 0}, row_axis, column_axis, narrow, resized);
         if (smoothing) {
-          auto blurred = smoothing->template degrade<V>(plane<A const>{sized, width, height, width, n, 0}, work);
+          auto blurred =
+              smoothing->template degrade<V>(plane<A const>{sized, width, height, width, n, 0}, work);
           for (index_t y = 0; y < height; ++y) blurred.template row<V>(y, smooth + y * width);
           map = smooth;
         }
@@ -142,7 +144,8 @@ struct map_kernel {
   normalization_values normalization_of(A const* map) const {
     value_range<A> const r = range_of(map);
     bool const constant = r.is_constant(guard);
-    if (normalization == sage::normalize::min_max) return {r.low, constant ? A(0) : A(1) / (r.high - r.low), constant};
+    if (normalization == sage::normalize::min_max)
+      return {r.low, constant ? A(0) : A(1) / (r.high - r.low), constant};
     if (normalization == sage::normalize::max) return {A(0), r.high > A(0) ? A(1) / r.high : A(0), constant};
     return {A(0), scale, constant};
   }

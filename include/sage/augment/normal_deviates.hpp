@@ -24,11 +24,12 @@ SAGE_INLINE F rounded_polynomial(F const& x, float const (&c)[Size]) {
 
 /// Pairs of independent standard normal deviates from pairs of random words, by Box and Muller:
 ///
-///   (n₀, n₁) = √(−2 log u) (cos 2πv, sin 2πv),    u = (w₀ div 2⁸ + 1)/2²⁴ ∈ (0, 1],    v = (w₁ div 2⁸)/2²⁴ − ½
+///   (n₀, n₁) = √(−2 log u) (cos 2πv, sin 2πv),    u = (⌊w₀/2⁸⌋ + 1)/2²⁴ ∈ (0, 1],    v = ⌊w₁/2⁸⌋/2²⁴ − ½
 ///
-/// F is float or a pack of floats. Every operation is rounded by itself, none is fused, and no library function is
-/// called but the square root: the deviates have the same bits with any vector width and instruction set (under
-/// -ffast-math, whose square roots are approximate, up to their rounding). |n| ≤ 5.77; absolute error below 2e-6.
+/// F is float or a pack of floats. Every operation is rounded by itself, none is fused, and no library
+/// function is called but the square root: the deviates have the same bits with any vector width and
+/// instruction set (under -ffast-math, whose square roots are approximate, up to their rounding). |n| ≤
+/// 5.77; absolute error below 2e-6.
 template <class F>
 SAGE_INLINE void normal_pairs(std::uint32_t const* w0, std::uint32_t const* w1, F& n0, F& n1) {
   constexpr int width = lane_traits<F>::width;
@@ -55,11 +56,13 @@ SAGE_INLINE void normal_pairs(std::uint32_t const* w0, std::uint32_t const* w1, 
   F const radius = sqrt(math::larger(twice, F(0.0f)));
 
   // cos and sin of a quarter of the angle by their series to 2e-8, then doubled twice.
-  static constexpr float sine[] = {1.57079633f, -0.645964098f, 0.0796926262f, -0.00468175414f, 0.000160441185f};
+  static constexpr float sine[] = {1.57079633f, -0.645964098f, 0.0796926262f, -0.00468175414f,
+                                   0.000160441185f};
   F const t = load_lanes<F>(angle);  // angle 2πv; a quarter of it is (π/2) v
   F const t2 = rounded_product(t, t);
   F const s1 = rounded_product(rounded_polynomial(t2, sine), t);
-  static constexpr float cosine[] = {1.0f, -1.23370055f, 0.253669508f, -0.0208634808f, 0.000919260274f, -2.52020424e-5f};
+  static constexpr float cosine[] = {1.0f,           -1.23370055f,    0.253669508f,
+                                     -0.0208634808f, 0.000919260274f, -2.52020424e-5f};
   F const c1 = rounded_polynomial(t2, cosine);
   F const s2 = rounded_product(F(2.0f), rounded_product(s1, c1));
   F const c2 = F(1.0f) - rounded_product(F(2.0f), rounded_product(s1, s1));

@@ -17,7 +17,8 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// The gradients of N images and maps; one task per image, whose channels add to the map's gradient in their order.
+/// The gradients of N images and maps; one task per image, whose channels add to the map's gradient in their
+/// order.
 ///
 ///   d_x = s⊙d⁺ + (1−s)⊙d⁻ + Aᵀ( (1−s)⊙d⁺ + s⊙d⁻ ),    d_s = Σ_c (x − A(x))⊙(d⁺ − d⁻)
 template <class T, class Bound>
@@ -36,9 +37,11 @@ struct pair_adjoint {
   SAGE_INLINE void run(index_t first, index_t last) const {
     index_t const width = images.extent[3], size = images.extent[2] * width;
     bool const to_images = d_images.mode != gradient_mode::skip, to_maps = d_maps.mode != gradient_mode::skip;
-    index_t const of_x = needs_copy<A>(images) ? size : 0, of_g = to_images ? size : 0, of_s = to_maps ? size : 0;
+    index_t const of_x = needs_copy<A>(images) ? size : 0, of_g = to_images ? size : 0,
+                  of_s = to_maps ? size : 0;
     using s = scratch<A>;
-    s memory(5 * s::padded(width) + s::padded(of_x) + s::padded(of_g) + s::padded(of_s) + degradation.scratch());
+    s memory(5 * s::padded(width) + s::padded(of_x) + s::padded(of_g) + s::padded(of_s) +
+             degradation.scratch());
     buffers b;
     b.map = memory.take(width);
     b.up = memory.take(width);
@@ -57,7 +60,8 @@ struct pair_adjoint {
         if (to_maps) add_map_gradient<V>(x, b);
         if (to_images) write_image_gradient<V>(x, b);
       }
-      for (index_t y = 0; to_maps && y < images.extent[2]; ++y) write_row(d_maps, n, 0, y, b.d_map + y * width);
+      for (index_t y = 0; to_maps && y < images.extent[2]; ++y)
+        write_row(d_maps, n, 0, y, b.d_map + y * width);
     }
   }
 
@@ -78,12 +82,14 @@ struct pair_adjoint {
     auto degrade = degradation.template degrade<V>(x, b.work);
     for (index_t y = 0; y < x.height; ++y) {
       degrade.template row<V>(y, b.out);
-      A const *const up = upstream(d_plus, x, y, b.up, b.zeros), *const down = upstream(d_minus, x, y, b.down, b.zeros);
+      A const *const up = upstream(d_plus, x, y, b.up, b.zeros), *const down =
+                                                                     upstream(d_minus, x, y, b.down, b.zeros);
       A const* const row = x.row(y);
       A* const sum = b.d_map + y * x.width;
       sweep<V>(x.width, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
         P const lost = load_lanes<P>(row + j) - load_lanes<P>(b.out + j);
-        store_lanes<P>(sum + j, load_lanes<P>(sum + j) + lost * (load_lanes<P>(up + j) - load_lanes<P>(down + j)));
+        store_lanes<P>(sum + j,
+                       load_lanes<P>(sum + j) + lost * (load_lanes<P>(up + j) - load_lanes<P>(down + j)));
       });
     }
   }
@@ -103,7 +109,8 @@ struct pair_adjoint {
     }
   }
 
-  SAGE_INLINE static void write_row(image_gradient<T> const& d, index_t n, index_t c, index_t y, A const* from) {
+  SAGE_INLINE static void write_row(image_gradient<T> const& d, index_t n, index_t c, index_t y,
+                                    A const* from) {
     scatter(from, d.to.extent[3], d.to.row(n, c, y), d.to.stride[3], d.mode == gradient_mode::add);
   }
 };

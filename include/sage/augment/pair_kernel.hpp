@@ -14,7 +14,8 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// Row y of an image or map as neighbouring accumulators: the row itself, or a converted copy of it in `copy`.
+/// Row y of an image or map as neighbouring accumulators: the row itself, or a converted copy of it in
+/// `copy`.
 template <class A, class T>
 SAGE_INLINE A const* dense_row(image_view<T const> const& v, index_t n, index_t c, index_t y, A* copy) {
   T const* const row = v.row(n, c, y);
@@ -67,7 +68,8 @@ struct pair_kernel {
   SAGE_INLINE void run(index_t first, index_t last) const {
     index_t const width = images.extent[3];
     bool const copied = needs_copy<A>(images);
-    scratch<A> memory(4 * scratch<A>::padded(width) + scratch<A>::padded(copied ? length : 0) + degradation.scratch());
+    scratch<A> memory(4 * scratch<A>::padded(width) + scratch<A>::padded(copied ? length : 0) +
+                      degradation.scratch());
     A *const degraded = memory.take(width), *const map = memory.take(width), *const up = memory.take(width),
              *const down = memory.take(width), *const copy = memory.take(copied ? length : 0),
              *const work = memory.take(0);
@@ -86,8 +88,8 @@ struct pair_kernel {
 
  private:
   template <class V>
-  SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* s, A const* u,
-                                A const* v, A* copy) {
+  SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* s,
+                                A const* u, A const* v, A* copy) {
     if (to.data == nullptr) return;
     T* const row = to.row(n, c, y);
     if constexpr (std::is_same_v<T, A>)

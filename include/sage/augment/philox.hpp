@@ -10,7 +10,8 @@ namespace detail {
 
 /// Philox4x32-10: a random function of a 128-bit counter and a 64-bit key, N counters at a time.
 ///
-/// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; bits equal Random123's philox4x32.
+/// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; bits equal Random123's
+///         philox4x32.
 template <int N>
 struct philox4x32 {
   std::uint32_t word[4][N];  // counters, then random bits

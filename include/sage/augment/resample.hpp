@@ -13,8 +13,10 @@ namespace sage {
 
 /// How a map is brought to another size.
 ///
-///   bilinear    between the two nearest pixels' centres, as PyTorch's with align_corners = False (and no antialiasing)
-///   area        the exact average over the box that the new pixel covers, as OpenCV's INTER_AREA when shrinking
+///   bilinear    between the two nearest pixels' centres, as PyTorch's with align_corners = False (and no
+///               antialiasing)
+///   area        the exact average over the box that the new pixel covers, as OpenCV's INTER_AREA when
+///               shrinking
 ///   automatic   axis by axis: area when shrinking, bilinear when growing
 enum class interpolation { automatic, bilinear, area };
 
@@ -32,7 +34,8 @@ class resampled_axis {
     for (index_t i = 0; i < to; ++i) {
       A* const w = weight_.data() + i * taps_;
       for (index_t k = 0; k < taps_; ++k) w[k] = A(0);
-      first_[static_cast<std::size_t>(i)] = by_area(from, to, method) ? area(i, from, to, w) : bilinear(i, from, to, w);
+      first_[static_cast<std::size_t>(i)] =
+          by_area(from, to, method) ? area(i, from, to, w) : bilinear(i, from, to, w);
     }
   }
 
@@ -45,7 +48,8 @@ class resampled_axis {
     return method == interpolation::area || (method == interpolation::automatic && from > to);
   }
 
-  // The box [i·n/m, (i+1)·n/m), in units of 1/m pixels, so that its overlap with every pixel is an exact integer.
+  // The box [i·n/m, (i+1)·n/m), in units of 1/m pixels, so that its overlap with every pixel is an exact
+  // integer.
   static index_t area(index_t i, index_t from, index_t to, A* w) noexcept {
     index_t const low = i * from, high = low + from, first = low / to;
     for (index_t k = 0; (first + k) * to < high; ++k) {
@@ -77,8 +81,8 @@ class resampled_axis {
 
 /// Resizes a plane: columns of every row into `narrow` (h × W), then rows into `to` (H × W).
 template <class V, class A>
-SAGE_INLINE void resample(plane<A const> const& from, resampled_axis<A> const& rows, resampled_axis<A> const& columns,
-                          A* narrow, plane<A> const& to) {
+SAGE_INLINE void resample(plane<A const> const& from, resampled_axis<A> const& rows,
+                          resampled_axis<A> const& columns, A* narrow, plane<A> const& to) {
   for (index_t y = 0; y < from.height; ++y)
     for (index_t x = 0; x < to.width; ++x) {
       A const *const row = from.row(y) + columns.first(x), *const w = columns.weights(x);

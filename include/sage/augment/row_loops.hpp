@@ -8,7 +8,8 @@
 
 #include <type_traits>
 
-/// Loops over one row of pixels with the lanes of a value type V along the row; V is a scalar or a pack of it.
+/// Loops over one row of pixels with the lanes of a value type V along the row; V is a scalar or a pack of
+/// it.
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
@@ -31,8 +32,8 @@ SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
   }
 }
 
-/// x·y rounded before anything is added to it, so that a sum of products has the same bits with and without fused
-/// multiply-add, at any width.
+/// x·y rounded before anything is added to it, so that a sum of products has the same bits with and without
+/// fused multiply-add, at any width.
 template <class V>
 SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
   V product = x * y;
@@ -46,7 +47,8 @@ SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
   return product;
 }
 
-/// Calls step(std::type_identity<P>, j) for positions that cover 0 … n − 1 once: P = V, then scalars for the rest.
+/// Calls step(std::type_identity<P>, j) for positions that cover 0 … n − 1 once: P = V, then scalars for the
+/// rest.
 template <class V, class Step>
 SAGE_INLINE void sweep(index_t n, Step const& step) {
   constexpr index_t width = lane_traits<V>::width;

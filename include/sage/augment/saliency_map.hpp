@@ -3,8 +3,10 @@
 #include <sage/augment/arguments.hpp>
 #include <sage/augment/blur_plan.hpp>
 #include <sage/augment/border.hpp>
+#include <sage/augment/gaussian_blur.hpp>
 #include <sage/augment/image_view.hpp>
 #include <sage/augment/map_kernel.hpp>
+#include <sage/augment/plane.hpp>
 #include <sage/augment/resample.hpp>
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
@@ -30,16 +32,19 @@ SAGE_ABI_BEGIN
 /// with N of `normalize`. A map that is empty or constant tells nothing: x⁻ would equal x, and the triplet be
 /// meaningless. Such samples get the weight 0, all others 1, for sage::weights(w).
 ///
-/// Members:   prepare(maps_in, maps_out, weights_out); an executor may stand first, sage::skip for the weights.
-/// Shapes:    maps_in (N,h,w) or (N,1,h,w); maps_out (N,H,W) or (N,1,H,W); weights_out N elements. Any strides.
-///            maps_in: integers (uint8) or floating point; maps_out, weights_out: one floating-point type.
+/// Members:   prepare(maps_in, maps_out, weights_out); an executor may stand first, sage::skip for the
+///            weights.
+/// Shapes:    maps_in (N,h,w) or (N,1,h,w); maps_out (N,H,W) or (N,1,H,W); weights_out N elements. Any
+///            strides. maps_in: integers (uint8) or floating point; maps_out, weights_out: one
+///            floating-point type.
 /// Units:     smooth_sigma in pixels of maps_out (4σ wide, mirrored at the edge so that no mass is lost).
 ///            scale serves normalize::none only: 1.0/255 for maps of bytes. strength > 1 narrows, < 1 widens.
-/// Edge:      weight 0 where max − min ≤ guard · largest magnitude before normalisation, or ≤ guard at the end. A constant
-///            map becomes 0 under min_max, 1 under max if positive, scale·m under none; all then follow the formula. A map that
-///            holds a NaN or an infinity becomes 0 everywhere, inverted or not, with weight 0.
-/// Errors:    shape_error, argument_error (options out of range, overlapping outputs), before any write. maps_out may be
-///            exactly maps_in.
+/// Edge:      weight 0 where max − min ≤ guard · largest magnitude before normalisation, or ≤ guard at the
+///            end. A constant map becomes 0 under min_max, 1 under max if positive, scale·m under none; all
+///            then follow the formula. A map that holds a NaN or an infinity becomes 0 everywhere, inverted
+///            or not, with weight 0.
+/// Errors:    shape_error, argument_error (options out of range, overlapping outputs), before any write.
+///            maps_out may be exactly maps_in.
 /// Cost:      some planes of scratch per thread; meant for once per map, not once per step.
 /// Example:   saliency_map{.normalize = normalize::none, .scale = 1.0 / 255}.prepare(bytes, maps, weights)
 struct saliency_map {
@@ -53,17 +58,20 @@ struct saliency_map {
 
   template <class... Args>
   void prepare(Args&&... args) const {
-    detail::with_executor([this](auto const& executor, auto&&... tensors) { this->prepare_with(executor, tensors...); },
-                          std::forward<Args>(args)...);
+    detail::with_executor(
+        [this](auto const& executor, auto&&... tensors) { this->prepare_with(executor, tensors...); },
+        std::forward<Args>(args)...);
   }
 
  private:
   static constexpr char const* name = "saliency_map";
 
   template <class Executor, class In, class Out, class Weights>
-  void prepare_with(Executor const& executor, In const& maps_in, Out&& maps_out, Weights&& weights_out) const {
+  void prepare_with(Executor const& executor, In const& maps_in, Out&& maps_out,
+                    Weights&& weights_out) const {
     detail::with_image_element(name, "maps_out", maps_out, [&]<class E>(std::type_identity<E>) {
-      static_assert(!std::integral<E>, "sage: maps_out holds weights in [0, 1]: its elements are floating-point numbers");
+      static_assert(!std::integral<E>,
+                    "sage: maps_out holds weights in [0, 1]: its elements are floating-point numbers");
       bind<E>(executor, detail::evaluated_images(maps_in), maps_out, weights_out);
     });
   }
@@ -71,19 +79,20 @@ struct saliency_map {
   template <class E, class Executor, class In, class Out, class Weights>
   void bind(Executor const& executor, In const& maps_in, Out& maps_out, Weights& weights_out) const {
     validate();
-    auto const in = detail::read_only(detail::as_maps(name, "maps_in", detail::image_input<E>(name, "maps_in", maps_in)));
+    auto const in =
+        detail::read_only(detail::as_maps(name, "maps_in", detail::image_input<E>(name, "maps_in", maps_in)));
     auto const out = detail::as_maps(name, "maps_out", detail::image_output<E>(name, "maps_out", maps_out));
     if (in.extent[0] != out.extent[0])
       detail::raise<shape_error>(name, ": maps_out holds ", out.extent[0], " maps, maps_in ", in.extent[0]);
     if (in.extent[0] > 0 && (in.extent[2] < 1 || in.extent[3] < 1))
-      detail::raise<shape_error>(name, ": maps_in has maps of ", in.extent[2], " x ", in.extent[3], ", expected at least 1 x 1");
+      detail::raise<shape_error>(name, ": maps_in has maps of ", in.extent[2], " x ", in.extent[3],
+                                 ", expected at least 1 x 1");
     auto const weights = weights_of<E>(weights_out, in.extent[0]);
     detail::require_own_elements(name, "maps_out", out);
     detail::require_own_elements(name, "weights_out", weights);
     bool const in_place = std::is_same_v<std::remove_const_t<std::remove_pointer_t<decltype(in.data)>>, E> &&
                           detail::same_elements(detail::as_blocks(out), detail::as_blocks(in));
-    if (!in_place)
-      detail::require_separate(name, "maps_out", out, "maps_in", in);
+    if (!in_place) detail::require_separate(name, "maps_out", out, "maps_in", in);
     detail::require_separate(name, "weights_out", weights, "maps_in", in);
     detail::require_separate(name, "weights_out", weights, "maps_out", out);
     if (out.extent[0] > 0 && out.extent[2] > 0 && out.extent[3] > 0) run(executor, in, out, weights);
@@ -93,11 +102,12 @@ struct saliency_map {
   void run(Executor const& executor, detail::image_view<M const> const& in, detail::image_view<E> const& out,
            detail::image_view<E> const& weights) const {
     using A = accumulator_t<E>;
-    detail::resampled_axis<A> const rows(in.extent[2], out.extent[2], resize), columns(in.extent[3], out.extent[3], resize);
+    detail::resampled_axis<A> const rows(in.extent[2], out.extent[2], resize),
+        columns(in.extent[3], out.extent[3], resize);
     std::optional<detail::blur_plan<A>> smoothing;
     if (smooth_sigma > 0)
-      smoothing.emplace(smooth_sigma, static_cast<index_t>(4 * smooth_sigma + 0.5), border::symmetric, out.extent[2],
-                        out.extent[3]);
+      smoothing = gaussian_blur{.sigma = smooth_sigma, .border = border::symmetric}.template bind<A>(
+          name, image_shape{out.extent[0], 1, out.extent[2], out.extent[3]});
     executor(detail::map_kernel<M, E>{in, out, weights.data, weights.stride[0], rows, columns,
                                       smoothing ? &*smoothing : nullptr, normalize, static_cast<A>(scale),
                                       static_cast<A>(strength), static_cast<A>(guard), invert, out.extent[0],
@@ -118,7 +128,8 @@ struct saliency_map {
       for (std::size_t d = 0; d < v.rank(); ++d) {  // (N), (N,1), …: the one dimension that counts
         if (v.extent(d) == 1) continue;
         if (v.extent(d) != samples)
-          detail::raise<shape_error>(name, ": weights_out has shape ", detail::shape_text(v), ", expected (", samples, ")");
+          detail::raise<shape_error>(name, ": weights_out has shape ", detail::shape_text(v), ", expected (",
+                                     samples, ")");
         r.stride[0] = v.stride(d);
       }
     }
@@ -128,10 +139,12 @@ struct saliency_map {
   void validate() const {
     if (!(smooth_sigma >= 0 && smooth_sigma <= 10000))
       detail::raise<argument_error>(name, ": smooth_sigma is ", smooth_sigma, ", expected 0 to 10000");
-    if (!(scale > 0 && scale <= 1e30)) detail::raise<argument_error>(name, ": scale is ", scale, ", expected > 0");
+    if (!(scale > 0 && scale <= 1e30))
+      detail::raise<argument_error>(name, ": scale is ", scale, ", expected > 0");
     if (!(strength > 0 && strength <= 1e6))
       detail::raise<argument_error>(name, ": strength is ", strength, ", expected > 0");
-    if (!(guard >= 0 && guard < 1)) detail::raise<argument_error>(name, ": guard is ", guard, ", expected 0 <= guard < 1");
+    if (!(guard >= 0 && guard < 1))
+      detail::raise<argument_error>(name, ": guard is ", guard, ", expected 0 <= guard < 1");
   }
 };
 

@@ -24,20 +24,25 @@ SAGE_ABI_BEGIN
 ///
 /// Members:   pair(images, maps, x_plus, x_minus),
 ///            pair.backward(d_plus, d_minus, images, maps, d_images, d_maps); an executor may stand first.
-/// Degradations: gaussian_blur (default), constant, channel_mean, gaussian_noise, or a class of the user's:
-///            `bind<A>(function, shape)` checks its options and returns an object with `scratch()`, `degrade<V>(plane,
-///            scratch)` → rows with `row<V>(y, out)`, and for backward `adjoint<V>(plane, gradient, scratch)` → rows
-///            with `add_row<V>(y, out)`, which adds row y of (∂A/∂x)ᵀ g; constant.hpp is a short one.
+/// Choices:   gaussian_blur (default), constant, channel_mean, gaussian_noise, or a class of the user's with
+///            `bind<A>(function, shape)`, which checks its options and returns an object, shared by the
+///            threads, with `scratch()`, the elements of A it needs; `degrade<V>(plane, scratch)` → rows
+///            with `row<V>(y, out)`; and for backward `adjoint<V>(plane, gradient, scratch)` → rows with
+///            `add_row<V>(y, out)`, which adds row y of (∂A/∂x)ᵀ g. Rows are asked for from the first to the
+///            last. constant.hpp is a short example.
 /// Source:    Crum, Sweet and Czajka, "SAGE", arXiv 2511.12744; the choice of A is this library's.
 /// Shapes:    images, x_plus, x_minus, d_plus, d_minus, d_images (N,C,H,W), of any strides, also nhwc(t);
 ///            maps, d_maps (N,H,W) or (N,1,H,W). One element type: float, double, halves.
-/// Units:     maps are weights in [0, 1] (saliency_map makes them); others extrapolate. Outputs in those of the image.
-/// Precision: each product is rounded once: s = 1 gives x and s = 0 gives A(x) to the bit. Halves are computed in float.
-/// Edge:      sage::skip for an output that is not wanted, or for a zero upstream; sage::add_to(d) accumulates. A NaN
-///            stays where A leaves it: a NaN of the map in its pixel, a NaN of the image within A's reach.
+/// Units:     maps are weights in [0, 1] (saliency_map makes them); others extrapolate. Outputs in those of
+///            the image.
+/// Precision: each product is rounded once: s = 1 gives x and s = 0 gives A(x) to the bit. Halves are
+///            computed in float.
+/// Edge:      sage::skip for an output that is not wanted, or for a zero upstream; sage::add_to(d)
+///            accumulates. A NaN stays where A leaves it: a NaN of the map in its pixel, a NaN of the image
+///            within A's reach.
 /// Errors:    shape_error, argument_error (A's options, outputs that overlap anything), before any write.
-/// Cost:      1 read of image and map, 2 writes; some rows of scratch per thread, a plane where rows are not dense.
-///            Bitwise the same for any number of threads.
+/// Cost:      1 read of image and map, 2 writes; some rows of scratch per thread, a plane where rows are not
+///            dense. Bitwise the same for any number of threads.
 /// Example:   tests/augment/saliency_pair.cpp
 template <class Degradation = gaussian_blur>
 struct saliency_pair {
@@ -45,28 +50,32 @@ struct saliency_pair {
 
   template <class... Args>
   void operator()(Args&&... args) const {
-    detail::with_executor([this](auto const& executor, auto&&... tensors) { this->make(executor, tensors...); },
-                          std::forward<Args>(args)...);
+    detail::with_executor(
+        [this](auto const& executor, auto&&... tensors) { this->make(executor, tensors...); },
+        std::forward<Args>(args)...);
   }
 
   template <class... Args>
   void backward(Args&&... args) const {
-    detail::with_executor([this](auto const& executor, auto&&... tensors) { this->differentiate(executor, tensors...); },
-                          std::forward<Args>(args)...);
+    detail::with_executor(
+        [this](auto const& executor, auto&&... tensors) { this->differentiate(executor, tensors...); },
+        std::forward<Args>(args)...);
   }
 
  private:
   static constexpr char const* name = "saliency_pair";
 
   template <class Executor, class Images, class Maps, class Plus, class Minus>
-  void make(Executor const& executor, Images const& images, Maps const& maps, Plus&& x_plus, Minus&& x_minus) const {
+  void make(Executor const& executor, Images const& images, Maps const& maps, Plus&& x_plus,
+            Minus&& x_minus) const {
     detail::with_image_element(name, "images", images, [&]<class E>(std::type_identity<E>) {
       make_as<E>(executor, detail::evaluated_images(images), detail::evaluated_images(maps), x_plus, x_minus);
     });
   }
 
   template <class E, class Executor, class Images, class Maps, class Plus, class Minus>
-  void make_as(Executor const& executor, Images const& images, Maps const& maps, Plus& x_plus, Minus& x_minus) const {
+  void make_as(Executor const& executor, Images const& images, Maps const& maps, Plus& x_plus,
+               Minus& x_minus) const {
     static_assert(!is_add_to<std::remove_cv_t<Plus>> && !is_add_to<std::remove_cv_t<Minus>>,
                   "sage: x_plus and x_minus are images, not gradients: they are written, not added to");
     auto const x = detail::images_of<E>(name, "images", images);
@@ -91,12 +100,14 @@ struct saliency_pair {
     });
   }
 
-  template <class E, class Executor, class Plus, class Minus, class Images, class Maps, class DImages, class DMaps>
-  void differentiate_as(Executor const& executor, Plus const& d_plus, Minus const& d_minus, Images const& images,
-                        Maps const& maps, DImages& d_images, DMaps& d_maps) const {
+  template <class E, class Executor, class Plus, class Minus, class Images, class Maps, class DImages,
+            class DMaps>
+  void differentiate_as(Executor const& executor, Plus const& d_plus, Minus const& d_minus,
+                        Images const& images, Maps const& maps, DImages& d_images, DMaps& d_maps) const {
     auto const x = detail::images_of<E>(name, "images", images);
     auto const s = maps_of<E>(maps, x);
-    auto const up = detail::images_of<E>(name, "d_plus", d_plus), down = detail::images_of<E>(name, "d_minus", d_minus);
+    auto const up = detail::images_of<E>(name, "d_plus", d_plus),
+               down = detail::images_of<E>(name, "d_minus", d_minus);
     if (up.data != nullptr) detail::require_image_shape(name, "d_plus", up, x);
     if (down.data != nullptr) detail::require_image_shape(name, "d_minus", down, x);
     auto const to_x = detail::image_gradient_of<E, false>(name, "d_images", d_images);
@@ -137,8 +148,8 @@ struct saliency_pair {
   }
 
   template <class E>
-  static void require_output(char const* output, detail::image_view<E> const& v, detail::image_view<E const> const& x,
-                             detail::image_view<E const> const& s) {
+  static void require_output(char const* output, detail::image_view<E> const& v,
+                             detail::image_view<E const> const& x, detail::image_view<E const> const& s) {
     if (v.data != nullptr) detail::require_image_shape(name, output, v, x);
     detail::require_own_elements(name, output, v);
     detail::require_separate(name, output, v, "images", x);

@@ -10,8 +10,8 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// Uninitialised rows and planes for one thread: one allocation, handed out piece by piece, each piece at an address
-/// that is a multiple of 64 bytes.
+/// Uninitialised rows and planes for one thread: one allocation, handed out piece by piece, each piece at an
+/// address that is a multiple of 64 bytes.
 template <class A>
 class scratch {
  public:
@@ -23,11 +23,12 @@ class scratch {
 
   /// `total` is the sum of the padded sizes of all pieces.
   explicit scratch(index_t total)
-      : data_(static_cast<A*>(::operator new(static_cast<std::size_t>(total) * sizeof(A), std::align_val_t{alignment}))),
+      : data_(static_cast<A*>(
+            ::operator new (static_cast<std::size_t>(total) * sizeof(A), std::align_val_t{alignment}))),
         next_(data_) {}
   scratch(scratch const&) = delete;
   scratch& operator=(scratch const&) = delete;
-  ~scratch() { ::operator delete(data_, std::align_val_t{alignment}); }
+  ~scratch() { ::operator delete (data_, std::align_val_t{alignment}); }
 
   A* take(index_t n) noexcept {
     A* const piece = next_;

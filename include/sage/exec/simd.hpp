@@ -27,8 +27,8 @@ struct simd {
 
   template <class Problem>
   void operator()(Problem const& p, index_t first, index_t last) const {
-    using A = typename Problem::accumulator;
 #if SAGE_SIMD
+    using A = typename Problem::accumulator;
     if constexpr (own_schedule<Problem> && (std::same_as<A, float> || std::same_as<A, double>)) {
       dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
         p.template run<pack<A, decltype(bytes)::value / static_cast<int>(sizeof(A))>>(first, last);
