@@ -2,8 +2,8 @@
 
 #include <sage/core/config.hpp>
 #include <sage/exec/row_problem.hpp>
-#include <sage/formula/row.hpp>
 #include <sage/math/lanes.hpp>
+#include <sage/math/row.hpp>
 #include <sage/tensor/tensor_traits.hpp>
 
 #include <type_traits>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <sage/core/config.hpp>
-#include <sage/formula/row.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lane_traits.hpp>
+#include <sage/math/row.hpp>
 
 #include <utility>
 

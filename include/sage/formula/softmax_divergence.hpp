@@ -1,9 +1,9 @@
 #pragma once
 
 #include <sage/core/config.hpp>
-#include <sage/formula/row.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
+#include <sage/math/row.hpp>
 
 namespace sage {
 SAGE_ABI_BEGIN
