@@ -33,7 +33,8 @@ TEST_CASE("An error is a sentence put together of texts and numbers, without a l
                     "f: x has 3 rows, expected 1099511627776");
   CHECK_THROWS_WITH(raise<sage::argument_error>(std::string("f: t is "), -0.5, ", expected > ", 0.25f),
                     "f: t is -0.5, expected > 0.25");
-  CHECK_THROWS_WITH(raise<sage::argument_error>(std::numeric_limits<double>::quiet_NaN(), " ", std::numeric_limits<double>::max()),
+  CHECK_THROWS_WITH(raise<sage::argument_error>(std::numeric_limits<double>::quiet_NaN(), " ",
+                                                std::numeric_limits<double>::max()),
                     "nan 1.7976931348623157e+308");
 }
 

@@ -1,6 +1,6 @@
+#include "reference/executors.hpp"
 #include "catch.hpp"
 #include "reference/batch.hpp"
-#include "reference/executors.hpp"
 
 #include <sage/exec/executor.hpp>
 
@@ -50,7 +50,8 @@ struct census_formula {
     a.count = a.count + b.count;
   }
   template <class V>
-  SAGE_INLINE void accumulate(second<V>& a, sage::lanes<V, 2> const& x, sage::row<V> const& r, first<V> const& f) const {
+  SAGE_INLINE void accumulate(second<V>& a, sage::lanes<V, 2> const& x, sage::row<V> const& r,
+                              first<V> const& f) const {
     a.weighted = a.weighted + x[1] * (x[0] - f.max);  // operand 1 holds j + 1
     a.at_label = a.at_label + sage::math::select(r.at_label(), x[1], V(0));
     a.count = a.count + V(1);
@@ -69,7 +70,8 @@ struct census_formula {
     return {s.weighted + V(T(1000)) * s.at_label + V(T(1e6)) * miscounted, r.upstream};
   }
   template <class V>
-  SAGE_INLINE sage::lanes<V, 2> gradient(sage::lanes<V, 2> const& x, sage::row<V> const& r, result<V> const& s) const {
+  SAGE_INLINE sage::lanes<V, 2> gradient(sage::lanes<V, 2> const& x, sage::row<V> const& r,
+                                         result<V> const& s) const {
     return {{s.upstream * x[1], sage::math::select(r.at_label(), V(1), x[0])}};
   }
 };
@@ -82,10 +84,16 @@ struct census {
   std::vector<T> losses;
 
   census(index_t rows_, index_t length_, arrangement how = arrangement::contiguous)
-      : rows(rows_), length(length_), x(rows, length, how), numbers(rows, length, how), g(rows, length, how), h(rows, length, how),
+      : rows(rows_),
+        length(length_),
+        x(rows, length, how),
+        numbers(rows, length, how),
+        g(rows, length, how),
+        h(rows, length, how),
         losses(static_cast<std::size_t>(rows), T(-1)) {
     for (index_t i = 0; i < rows; ++i) {
-      for (index_t j = 0; j < length; ++j) x(i, j) = static_cast<T>((i * 7 + j * 5) % 11), numbers(i, j) = static_cast<T>(j + 1);
+      for (index_t j = 0; j < length; ++j)
+        x(i, j) = static_cast<T>((i * 7 + j * 5) % 11), numbers(i, j) = static_cast<T>(j + 1);
       parameters.push_back({static_cast<T>(i + 1), i * 3 % length, i % 5 == 3});
     }
   }
@@ -195,13 +203,15 @@ TEST_CASE("Exact results agree bit for bit between all instruction sets") {
   });
 }
 
-TEST_CASE("A thread pool runs every task once, again and again, also when its callers are threads themselves") {
+TEST_CASE(
+    "A thread pool runs every task once, again and again, also when its callers are threads themselves") {
   sage::exec::thread_pool pool(3);
   CHECK(pool.size() == 3);
   CHECK(sage::exec::thread_pool(0).size() == 1);
   for (index_t const count : {0, 1, 2, 100}) {
     std::vector<std::atomic<int>> seen(static_cast<std::size_t>(count));
-    for (int round = 0; round < 20; ++round) pool(count, [&](index_t i) { ++seen[static_cast<std::size_t>(i)]; });
+    for (int round = 0; round < 20; ++round)
+      pool(count, [&](index_t i) { ++seen[static_cast<std::size_t>(i)]; });
     for (auto const& n : seen) CHECK(n == 20);
   }
   std::atomic<int> total = 0;

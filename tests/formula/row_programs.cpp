@@ -105,7 +105,8 @@ void agree(F const& f, Definition const& definition, double scale = 1) {
       real sum = 0;
       for (std::size_t k = 0; k < x.size(); ++k)
         for (std::size_t j = 0; j < x[k].size(); ++j) sum += real(g[k][j]) * x[k][j];
-      CHECK(relative(sum, 3 * (along(h) - along(-h)) / (2 * h)) <= 1e-12);  // terms of either sign: some digits cancel
+      CHECK(relative(sum, 3 * (along(h) - along(-h)) / (2 * h)) <=
+            1e-12);  // terms of either sign: some digits cancel
     }
   }
 }
@@ -116,19 +117,20 @@ real js(row const& p, row const& q) { return jensen_shannon(p, q, real(0.3)); }
 
 TEST_CASE("Formulas give their definitions' values and slopes on rows cut into any parts") {
   real const eps = real(1e-6), tiny = real(1e-12), t = real(2);
-  agree(sage::triplet_formula<sage::euclidean, false>{{}, 3},
-        [&](std::vector<row> const& x) {
-          return triplet([&](row const& u, row const& v) { return euclidean(u, v, eps); }, x[0], x[1], x[2], 3, false);
-        });
-  agree(sage::triplet_formula<sage::euclidean, true>{{}, 3},
-        [&](std::vector<row> const& x) {
-          return triplet([&](row const& u, row const& v) { return euclidean(u, v, eps); }, x[0], x[1], x[2], 3, true);
-        });
+  agree(sage::triplet_formula<sage::euclidean, false>{{}, 3}, [&](std::vector<row> const& x) {
+    return triplet([&](row const& u, row const& v) { return euclidean(u, v, eps); }, x[0], x[1], x[2], 3,
+                   false);
+  });
+  agree(sage::triplet_formula<sage::euclidean, true>{{}, 3}, [&](std::vector<row> const& x) {
+    return triplet([&](row const& u, row const& v) { return euclidean(u, v, eps); }, x[0], x[1], x[2], 3,
+                   true);
+  });
   agree(sage::softmax_divergence<sage::jensen_shannon>{{.beta = 0.3}, 2},
         [&](std::vector<row> const& x) { return js(softmax(x[0], t), softmax(x[1], t)); });
   agree(sage::softmax_divergence<sage::kullback_leibler>{{}, 2},
         [&](std::vector<row> const& x) { return kullback_leibler(softmax(x[0], t), softmax(x[1], t)); });
-  agree(sage::cross_entropy_formula{0.25}, [](std::vector<row> const& x) { return cross_entropy(x[0], 2, real(0.25)); });
+  agree(sage::cross_entropy_formula{0.25},
+        [](std::vector<row> const& x) { return cross_entropy(x[0], 2, real(0.25)); });
   agree(sage::uniform_formula<sage::jensen_shannon>{{{.beta = 0.3}, 2}},
         [&](std::vector<row> const& x) { return toward_uniform(js, x[0], t); });
   sage::repel_formula<sage::jensen_shannon> repel_program;
@@ -139,16 +141,20 @@ TEST_CASE("Formulas give their definitions' values and slopes on rows cut into a
   agree(sage::rank_formula<sage::jensen_shannon>{{{.beta = 0.3}, 2}, 0.4},
         [&](std::vector<row> const& x) { return rank(js, x[0], x[1], x[2], t, real(0.4)); });
   // Normalised distances do not change along the rows themselves: only their value is compared here.
-  auto const x = std::vector<std::vector<double>>{normal_values(9, 1), normal_values(9, 2), normal_values(9, 3)};
+  auto const x =
+      std::vector<std::vector<double>>{normal_values(9, 1), normal_values(9, 2), normal_values(9, 3)};
   sage::triplet_formula<sage::normalized_euclidean, false> const normalized_program{{}, 2};
   for (std::size_t const part : {1u, 4u, 9u})
-    CHECK(relative(schedule<decltype(normalized_program), double>(normalized_program, x, 0, 1, part).result().loss,
-                   triplet([&](row const& u, row const& v) { return normalized_euclidean(u, v, tiny); }, row_of(x[0], 9, 0),
-                           row_of(x[1], 9, 0), row_of(x[2], 9, 0), 2, false)) <= tolerances<double>{}.value);
+    CHECK(relative(
+              schedule<decltype(normalized_program), double>(normalized_program, x, 0, 1, part).result().loss,
+              triplet([&](row const& u, row const& v) { return normalized_euclidean(u, v, tiny); },
+                      row_of(x[0], 9, 0), row_of(x[1], 9, 0), row_of(x[2], 9, 0), 2, false)) <=
+          tolerances<double>{}.value);
 }
 
 TEST_CASE("The gradient of a normalised distance is orthogonal to its row") {
-  auto const x = std::vector<std::vector<double>>{normal_values(9, 1), normal_values(9, 2), normal_values(9, 3)};
+  auto const x =
+      std::vector<std::vector<double>>{normal_values(9, 1), normal_values(9, 2), normal_values(9, 3)};
   sage::triplet_formula<sage::normalized_euclidean, false> const f{{}, 2};
   auto const g = schedule<decltype(f), double>(f, x, 0, 1, 9).gradient();
   for (std::size_t k = 0; k < 3; ++k) {

@@ -25,7 +25,8 @@ struct problem {
   }
 };
 
-inline problem random_problem(int operands, index_t rows, index_t length, std::uint64_t seed = 1, double scale = 1) {
+inline problem random_problem(int operands, index_t rows, index_t length, std::uint64_t seed = 1,
+                              double scale = 1) {
   problem p{rows, length, {}};
   for (int k = 0; k < operands; ++k)
     p.x.push_back(normal_values(rows * length, 8 * seed + static_cast<std::uint64_t>(k), scale));
@@ -54,8 +55,8 @@ answers answers_of(problem const& p, bool hinged, Loss const& f) {
 
 /// `labels...` is nothing, or one tensor of labels.
 template <class T, std::size_t Operands, class Executor, class Loss, class... Labels>
-void compare(Executor const& executor, Loss const& loss, problem const& p, answers const& expected, arrangement how,
-             Labels const&... labels) {
+void compare(Executor const& executor, Loss const& loss, problem const& p, answers const& expected,
+             arrangement how, Labels const&... labels) {
   tolerances<T> const tolerance;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     matrix<T> const x[Operands]{{p.rows, p.length, how, p.x[I]}...};
@@ -83,24 +84,27 @@ void compare(Executor const& executor, Loss const& loss, problem const& p, answe
       relative_error e;
       for (index_t i = 0; i < p.rows; ++i)
         for (index_t j = 0; j < p.length; ++j)
-          e.add(g[k](i, j),
-                expected.gradients[static_cast<std::size_t>(i)][k][static_cast<std::size_t>(j)] / static_cast<int>(p.rows));
+          e.add(g[k](i, j), expected.gradients[static_cast<std::size_t>(i)][k][static_cast<std::size_t>(j)] /
+                                static_cast<int>(p.rows));
       CAPTURE(k);
       CHECK(e.value() <= tolerance.gradient);
       CHECK(g[k].gaps_are_untouched());
     }
-  }(std::make_index_sequence<Operands>{});
+  }
+  (std::make_index_sequence<Operands>{});
 }
 
 /// Every executor on contiguous memory, and the default one on every arrangement, in float and double.
 template <std::size_t Operands, class Loss, class... Labels>
-void compare_everywhere(Loss const& loss, problem const& p, answers const& expected, Labels const&... labels) {
+void compare_everywhere(Loss const& loss, problem const& p, answers const& expected,
+                        Labels const&... labels) {
   for_each_executor([&](any_executor const& executor) {
     CAPTURE(executor.name(), p.length);
     compare<float, Operands>(executor, loss, p, expected, arrangement::contiguous, labels...);
     compare<double, Operands>(executor, loss, p, expected, arrangement::contiguous, labels...);
   });
-  any_executor const widest{sage::exec::has_isa(sage::exec::isa::avx512) ? any_executor::avx512 : any_executor::baseline};
+  any_executor const widest{sage::exec::has_isa(sage::exec::isa::avx512) ? any_executor::avx512
+                                                                         : any_executor::baseline};
   for (auto const how : writable_arrangements) {
     CAPTURE(p.length, static_cast<int>(how));
     compare<float, Operands>(widest, loss, p, expected, how, labels...);

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <vector>
 
 namespace {
@@ -22,7 +22,8 @@ struct pairs {
 
 // Logits of standard deviation 2, and others at a perturbation of the given size. All are exact in float.
 pairs random_pairs(index_t rows, index_t classes, double perturbation, std::uint64_t seed) {
-  pairs p{rows, classes, normal_values(rows * classes, seed, 2), normal_values(rows * classes, seed + 1, perturbation)};
+  pairs p{rows, classes, normal_values(rows * classes, seed, 2),
+          normal_values(rows * classes, seed + 1, perturbation)};
   for (std::size_t j = 0; j < p.z.size(); ++j) p.other[j] = static_cast<float>(p.z[j] + p.other[j]);
   return p;
 }
@@ -39,9 +40,13 @@ struct computed_pairs {
   std::vector<T> values, z_gradient, other_gradient;
 
   computed_pairs(sage::consistency_loss<> const& loss, pairs const& data)
-      : values(static_cast<std::size_t>(data.rows)), z_gradient(data.z.size()), other_gradient(data.z.size()) {
+      : values(static_cast<std::size_t>(data.rows)),
+        z_gradient(data.z.size()),
+        other_gradient(data.z.size()) {
     auto const z = to<T>(data.z), other = to<T>(data.other);
-    auto const view = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{data.rows, data.classes}}; };
+    auto const view = [&](auto& v) {
+      return sage::strided_view{v.data(), sage::extents{data.rows, data.classes}};
+    };
     loss.value_and_grad(view(z), view(other), view(z_gradient), view(other_gradient));
     loss.per_sample(view(z), view(other), values);
   }
@@ -111,9 +116,11 @@ std::vector<std::size_t> compared_columns(std::vector<row> const& x) {
   return columns;
 }
 
-void measure(index_t classes, int decade, double temperature, double beta, errors& in_float, errors& in_double) {
+void measure(index_t classes, int decade, double temperature, double beta, errors& in_float,
+             errors& in_double) {
   index_t const rows = classes > 10 ? 1 : 2;
-  auto const data = random_pairs(rows, classes, std::pow(10, decade), static_cast<std::uint64_t>(classes + 100 * decade));
+  auto const data =
+      random_pairs(rows, classes, std::pow(10, decade), static_cast<std::uint64_t>(classes + 100 * decade));
   sage::consistency_loss<> const loss{
       .temperature = temperature, .reduction = sage::reduction::sum, .divergence = {.beta = beta}};
   measured_pairs<float> single(loss, data);
@@ -139,7 +146,8 @@ void measure(index_t classes, int decade, double temperature, double beta, error
 
 // DESIGN section 5: relative error at most 1e-5 in float for perturbations of the logits from 1e-6 to 1e2, against
 // 113 bits; never negative; gradients finite.
-TEST_CASE("Jensen-Shannon keeps its digits at every perturbation, temperature, weight and number of classes") {
+TEST_CASE(
+    "Jensen-Shannon keeps its digits at every perturbation, temperature, weight and number of classes") {
   for (int decade = -6; decade <= 2; ++decade) {
     errors in_float, in_double;
     int turn = decade + 6;
@@ -147,13 +155,16 @@ TEST_CASE("Jensen-Shannon keeps its digits at every perturbation, temperature, w
       for (double const temperature : {0.1, 1.0, 4.0})
         for (double const beta : {0.1, 0.5, 0.9})
           // All combinations of few classes; those of many take turns from decade to decade.
-          if (classes <= 100 || turn++ % 9 == 0) measure(classes, decade, temperature, beta, in_float, in_double);
+          if (classes <= 100 || turn++ % 9 == 0)
+            measure(classes, decade, temperature, beta, in_float, in_double);
     // At T = 0.1 and perturbations of 10 and more most distributions have one class only.
     if (decade < 0) CHECK(in_float.vacuous == 0);
     CHECK(2 * in_float.vacuous < in_float.cases);
     if (std::getenv("SAGE_REPORT"))
-      std::printf("1e%+d  float: value %.1e gradient %.1e  double: value %.1e gradient %.1e  saturated %d of %d\n", decade,
-                  in_float.value, in_float.gradient, in_double.value, in_double.gradient, in_float.vacuous, in_float.cases);
+      std::printf(
+          "1e%+d  float: value %.1e gradient %.1e  double: value %.1e gradient %.1e  saturated %d of %d\n",
+          decade, in_float.value, in_float.gradient, in_double.value, in_double.gradient, in_float.vacuous,
+          in_float.cases);
   }
 }
 
@@ -163,7 +174,8 @@ TEST_CASE("Jensen-Shannon and its gradients are those of differences of the defi
     auto const p = random_problem(2, rows_for(classes), classes, static_cast<std::uint64_t>(classes));
     auto const expected =
         answers_of(p, false, [](std::vector<row> const& x, index_t) { return js(x, real(2), real(0.25)); });
-    compare_everywhere<2>(sage::consistency_loss<>{.temperature = 2, .divergence = {.beta = 0.25}}, p, expected);
+    compare_everywhere<2>(sage::consistency_loss<>{.temperature = 2, .divergence = {.beta = 0.25}}, p,
+                          expected);
   }
 }
 
@@ -171,7 +183,8 @@ TEST_CASE("Kullback-Leibler and its gradients are those of differences of the de
   sage::consistency_loss<sage::kullback_leibler> const loss{.temperature = 0.5};
   for (double const perturbation : {1e-4, 1.0})
     for (index_t const classes : {2, 17, 65}) {
-      auto const data = random_pairs(rows_for(classes), classes, perturbation, static_cast<std::uint64_t>(classes));
+      auto const data =
+          random_pairs(rows_for(classes), classes, perturbation, static_cast<std::uint64_t>(classes));
       problem const p{data.rows, data.classes, {data.z, data.other}};
       auto const expected = answers_of(p, false, [](std::vector<row> const& x, index_t) {
         return kullback_leibler(softmax(x[0], real(0.5)), softmax(x[1], real(0.5)));
@@ -187,19 +200,22 @@ TEST_CASE("Inputs may be broadcast along rows or columns, while outputs may not"
   for (auto const how : {arrangement::broadcast_rows, arrangement::broadcast_columns}) {
     matrix<float> const z(rows, classes, arrangement::contiguous, normal_values(rows * classes, 1));
     matrix<float> const other(rows, classes, how, normal_values(rows * classes, 2));
-    matrix<float> g(rows, classes), h(rows, classes), spread(rows, classes, arrangement::contiguous, other.values());
+    matrix<float> g(rows, classes), h(rows, classes),
+        spread(rows, classes, arrangement::contiguous, other.values());
     sage::consistency_loss<> const loss;
     auto const r = loss.value_and_grad(z.view(), other.view(), g.view(), h.view());
     real mean = 0;
-    for (index_t i = 0; i < rows; ++i) mean += js({z.row_at(i), other.row_at(i)}, 1, real(0.5)) / static_cast<int>(rows);
+    for (index_t i = 0; i < rows; ++i)
+      mean += js({z.row_at(i), other.row_at(i)}, 1, real(0.5)) / static_cast<int>(rows);
     CHECK(relative(r.value, mean) <= tolerances<float>{}.value);
     matrix<float> g2(rows, classes), h2(rows, classes);
     CHECK(same_bits(loss.value_and_grad(z.view(), spread.view(), g2.view(), h2.view()).value, r.value));
     CHECK(same_bits(g.values(), g2.values()));
     CHECK(same_bits(h.values(), h2.values()));
     matrix<float> wide(rows, classes, how);
-    CHECK_THROWS_WITH(loss.value_and_grad(z.view(), other.view(), g.view(), wide.view()),
-                      "consistency_loss: d_other_logits is a broadcast view (a stride is 0), expected elements of its own");
+    CHECK_THROWS_WITH(
+        loss.value_and_grad(z.view(), other.view(), g.view(), wide.view()),
+        "consistency_loss: d_other_logits is a broadcast view (a stride is 0), expected elements of its own");
   }
 }
 
@@ -208,7 +224,8 @@ TEST_CASE("A constant added to a row of logits changes no bit of loss and gradie
   for (index_t const classes : {5, 70}) {
     index_t const rows = 9;
     reference::random r(3);
-    matrix<float> z(rows, classes), other(rows, classes), shifted(rows, classes), other_shifted(rows, classes);
+    matrix<float> z(rows, classes), other(rows, classes), shifted(rows, classes),
+        other_shifted(rows, classes);
     for (index_t i = 0; i < rows; ++i)
       for (index_t j = 0; j < classes; ++j) {
         z(i, j) = static_cast<float>(std::floor(512 * r.uniform()) / 64 - 4);
@@ -234,7 +251,8 @@ TEST_CASE("Jensen-Shannon at beta one half is symmetric, bounded by ln 2, and it
       for (double const scale : {1e-3, 1.0, 30.0}) {
         index_t const rows = 7;
         matrix<T> const z(rows, classes, arrangement::contiguous, normal_values(rows * classes, 11, scale));
-        matrix<T> const other(rows, classes, arrangement::contiguous, normal_values(rows * classes, 12, scale));
+        matrix<T> const other(rows, classes, arrangement::contiguous,
+                              normal_values(rows * classes, 12, scale));
         matrix<T> g[2]{{rows, classes}, {rows, classes}}, h[2]{g[0], g[1]};
         std::vector<T> one(static_cast<std::size_t>(rows)), two(one);
         CAPTURE(classes, scale, sizeof(T));
@@ -243,7 +261,8 @@ TEST_CASE("Jensen-Shannon at beta one half is symmetric, bounded by ln 2, and it
         loss.per_sample(z.view(), other.view(), one);
         loss.per_sample(other.view(), z.view(), two);
         for (index_t i = 0; i < rows; ++i) {
-          CHECK(relative(one[static_cast<std::size_t>(i)], two[static_cast<std::size_t>(i)]) <= tolerance.value);
+          CHECK(relative(one[static_cast<std::size_t>(i)], two[static_cast<std::size_t>(i)]) <=
+                tolerance.value);
           CHECK(one[static_cast<std::size_t>(i)] <= ln_2 * (1 + 2 * tolerance.epsilon));
           for (int k = 0; k < 2; ++k) {
             double sum = 0, magnitude = 0;
@@ -267,10 +286,12 @@ TEST_CASE("Jensen-Shannon at beta one half is symmetric, bounded by ln 2, and it
 
 TEST_CASE("Equal logits have divergence zero and gradient zero, exactly; so has one class") {
   for (index_t const classes : {1, 2, 40}) {
-    std::vector<float> const z = to<float>(normal_values(3 * classes, 1, 5)), other = to<float>(normal_values(3 * classes, 2));
+    std::vector<float> const z = to<float>(normal_values(3 * classes, 1, 5)),
+                             other = to<float>(normal_values(3 * classes, 2));
     std::vector<float> g(z.size(), 1.0f), h(z.size(), 1.0f);
     auto const view = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{3, classes}}; };
-    auto const r = sage::consistency_loss<>{}.value_and_grad(view(z), view(classes == 1 ? other : z), view(g), view(h));
+    auto const r =
+        sage::consistency_loss<>{}.value_and_grad(view(z), view(classes == 1 ? other : z), view(g), view(h));
     CHECK(r.value == 0);
     CHECK(r.active == 3);  // without a hinge: all samples that count
     for (auto const* v : {&g, &h})
@@ -337,9 +358,15 @@ TEST_CASE("Exotic logits make their own row NaN and leave the others as they wer
       index_t non_finite;
     };
     float const inf = limits::infinity();
-    for (auto const& e : {exotic{limits::quiet_NaN(), false, 1}, {inf, false, 1}, {-inf, true, 1}, {-inf, false, 0},
-                          {limits::max(), false, 0}, {limits::lowest(), false, 0}, {limits::denorm_min(), true, 0},
-                          {limits::quiet_NaN(), true, 1}, {inf, true, 1}}) {
+    for (auto const& e : {exotic{limits::quiet_NaN(), false, 1},
+                          {inf, false, 1},
+                          {-inf, true, 1},
+                          {-inf, false, 0},
+                          {limits::max(), false, 0},
+                          {limits::lowest(), false, 0},
+                          {limits::denorm_min(), true, 0},
+                          {limits::quiet_NaN(), true, 1},
+                          {inf, true, 1}}) {
       CAPTURE(classes, e.x, e.whole_row);
       auto const before = z;
       for (index_t j = 0; j < classes; ++j)

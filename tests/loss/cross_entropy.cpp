@@ -19,7 +19,8 @@ std::vector<std::int32_t> labels_for(index_t rows, index_t classes) {
 
 }  // namespace
 
-TEST_CASE("Cross entropy and its gradient are those of differences of the definition, with and without smoothing") {
+TEST_CASE(
+    "Cross entropy and its gradient are those of differences of the definition, with and without smoothing") {
   for (index_t const classes : edge_lengths) {
     if (classes == 1) continue;  // zero without smoothing, and with it
     for (double const smoothing : {0.0, 0.125}) {
@@ -62,21 +63,26 @@ TEST_CASE("Ignored samples count for nothing, even if they hold NaN, and the mea
   float const nan = std::numeric_limits<float>::quiet_NaN();
   index_t const rows = 5;
   for (index_t const classes : {3, 40}) {
-    matrix<float> z(rows, classes, arrangement::contiguous, normal_values(rows * classes, 4)), g(rows, classes);
+    matrix<float> z(rows, classes, arrangement::contiguous, normal_values(rows * classes, 4)),
+        g(rows, classes);
     for (index_t j = 0; j < classes; ++j) z(2, j) = nan;
     std::vector<std::int64_t> const y{0, 1, 7, 2, 7};
     sage::cross_entropy_loss const loss{.ignore_index = 7};
     auto const r = loss.value_and_grad(z.view(), y, g.view());
     real mean = 0;
-    for (index_t const i : {0, 1, 3}) mean += cross_entropy(z.row_at(i), y[static_cast<std::size_t>(i)], 0) / 3;
+    for (index_t const i : {0, 1, 3})
+      mean += cross_entropy(z.row_at(i), y[static_cast<std::size_t>(i)], 0) / 3;
     CHECK(relative(r.value, mean) <= tolerances<float>{}.value);
     CHECK(r.active == 3);
     CHECK(r.non_finite == 0);
     for (index_t j = 0; j < classes; ++j) CHECK((g(2, j) == 0 && g(4, j) == 0));
     relative_error e;
     for (index_t const i : {0, 1, 3}) {
-      auto const d = gradient([&](std::vector<row> const& x) { return cross_entropy(x[0], y[static_cast<std::size_t>(i)], 0) / 3; },
-                              {z.row_at(i)});
+      auto const d = gradient(
+          [&](std::vector<row> const& x) {
+            return cross_entropy(x[0], y[static_cast<std::size_t>(i)], 0) / 3;
+          },
+          {z.row_at(i)});
       for (index_t j = 0; j < classes; ++j) e.add(g(i, j), d[0][static_cast<std::size_t>(j)]);
     }
     CHECK(e.value() <= tolerances<float>{}.gradient);
@@ -98,7 +104,8 @@ TEST_CASE("Labels of every integer type and stride give the same bits") {
   std::vector<unsigned short> const square{5, 0, 3, 2};
   sage::cross_entropy_loss const loss;
   float const expected = loss(z.view(), small).value;
-  CHECK(same_bits(loss(z.view(), sage::strided_view{spread + 6, sage::extents{4}, sage::strides{-2}}).value, expected));
+  CHECK(same_bits(loss(z.view(), sage::strided_view{spread + 6, sage::extents{4}, sage::strides{-2}}).value,
+                  expected));
   CHECK(same_bits(loss(z.view(), sage::strided_view{square.data(), sage::extents{2, 2}}).value, expected));
 }
 
@@ -120,7 +127,8 @@ TEST_CASE("Exotic logits make their own sample non-finite and leave the others a
   using limits = std::numeric_limits<float>;
   index_t const rows = 18, bad = 9;
   for (index_t const classes : {3, 50}) {
-    matrix<float> z(rows, classes, arrangement::contiguous, normal_values(rows * classes, 6)), g(rows, classes);
+    matrix<float> z(rows, classes, arrangement::contiguous, normal_values(rows * classes, 6)),
+        g(rows, classes);
     auto const y = labels_for(rows, classes);
     sage::cross_entropy_loss const loss{.reduction = sage::reduction::sum};
     auto const run = [&](index_t& non_finite) {

@@ -26,7 +26,8 @@ void compare_both(Loss const& loss, problem const& p, answers const& expected) {
 TEST_CASE("toward_uniform and its gradient are those of differences of the definition") {
   for (index_t const classes : {2, 3, 16, 33, 65}) {
     auto const p = random_problem(1, rows_for(classes), classes, static_cast<std::uint64_t>(classes), 2);
-    auto const expected = answers_of(p, false, [](std::vector<row> const& x, index_t) { return toward_uniform(js, x[0], 2); });
+    auto const expected =
+        answers_of(p, false, [](std::vector<row> const& x, index_t) { return toward_uniform(js, x[0], 2); });
     compare_both<1>(sage::degradation_loss<sage::toward_uniform<>>{.temperature = 2}, p, expected);
   }
 }

@@ -20,14 +20,26 @@ thread_local long allocations = 0;
 
 }  // namespace
 
-// Not inlined, for GCC takes an inlined free for a mismatch.
-__attribute__((noinline)) void* operator new(std::size_t bytes) {
+// All forms, so that sanitizers see pairs; not inlined, for GCC takes an inlined free for a mismatch.
+#define SAGE_TEST_OUTLINE __attribute__((noinline))
+SAGE_TEST_OUTLINE void* operator new(std::size_t bytes, std::nothrow_t const&) noexcept {
   ++allocations;
-  if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
+  return std::malloc(bytes > 0 ? bytes : 1);
+}
+SAGE_TEST_OUTLINE void* operator new(std::size_t bytes) {
+  if (void* p = operator new(bytes, std::nothrow)) return p;
   throw std::bad_alloc();
 }
-__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
-__attribute__((noinline)) void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+SAGE_TEST_OUTLINE void* operator new[](std::size_t bytes) { return operator new(bytes); }
+SAGE_TEST_OUTLINE void* operator new[](std::size_t bytes, std::nothrow_t const&) noexcept {
+  return operator new(bytes, std::nothrow);
+}
+SAGE_TEST_OUTLINE void operator delete(void* p) noexcept { std::free(p); }
+SAGE_TEST_OUTLINE void operator delete[](void* p) noexcept { std::free(p); }
+SAGE_TEST_OUTLINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+SAGE_TEST_OUTLINE void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+SAGE_TEST_OUTLINE void operator delete(void* p, std::nothrow_t const&) noexcept { std::free(p); }
+SAGE_TEST_OUTLINE void operator delete[](void* p, std::nothrow_t const&) noexcept { std::free(p); }
 
 namespace {
 
@@ -43,7 +55,14 @@ struct batch {
   matrix<float> a, p, n, da, dp, dn;
 
   batch(index_t rows_, index_t length_, std::uint64_t seed = 1)
-      : rows(rows_), length(length_), a(values(seed)), p(values(seed + 1)), n(values(seed + 2)), da(out()), dp(out()), dn(out()) {}
+      : rows(rows_),
+        length(length_),
+        a(values(seed)),
+        p(values(seed + 1)),
+        n(values(seed + 2)),
+        da(out()),
+        dp(out()),
+        dn(out()) {}
   auto run(sage::triplet_margin_loss<> const& l) {
     return l.value_and_grad(a.view(), p.view(), n.view(), da.view(), dp.view(), dn.view());
   }
@@ -76,7 +95,8 @@ sage::triplet_margin_loss<> with(sage::reduction r) {
   return l;
 }
 
-relative_error compare(std::vector<float> const& computed, std::vector<float> const& expected, double factor = 1) {
+relative_error compare(std::vector<float> const& computed, std::vector<float> const& expected,
+                       double factor = 1) {
   relative_error e;
   for (std::size_t i = 0; i < expected.size(); ++i) e.add(computed[i], real(factor) * expected[i]);
   return e;
@@ -119,15 +139,19 @@ TEST_CASE("Leading dimensions are rows, in order, whether their strides merge or
       for (index_t i = 0; i < 12; ++i)
         for (index_t j = 0; j < 4; ++j) {
           if constexpr (rank == 3) f(i, j, [&](int k) -> float& { return view(k)(i / 3, i % 3, j); });
-          if constexpr (rank == 4) f(i, j, [&](int k) -> float& { return view(k)(i / 6, i / 3 % 2, i % 3, j); });
+          if constexpr (rank == 4)
+            f(i, j, [&](int k) -> float& { return view(k)(i / 6, i / 3 % 2, i % 3, j); });
         }
     };
-    each([&](index_t i, index_t j, auto const& at) { at(0) = flat.a(i, j), at(1) = flat.p(i, j), at(2) = flat.n(i, j); });
+    each([&](index_t i, index_t j, auto const& at) {
+      at(0) = flat.a(i, j), at(1) = flat.p(i, j), at(2) = flat.n(i, j);
+    });
     auto const r = loss.value_and_grad(view(0), view(1), view(2), view(3), view(4), view(5));
     CHECK(r.active > 0);
     bool same = true;
     each([&](index_t i, index_t j, auto const& at) {
-      same = same && same_bits(at(3), flat.da(i, j)) && same_bits(at(4), flat.dp(i, j)) && same_bits(at(5), flat.dn(i, j));
+      same = same && same_bits(at(3), flat.da(i, j)) && same_bits(at(4), flat.dp(i, j)) &&
+             same_bits(at(5), flat.dn(i, j));
     });
     CHECK(same);
     std::size_t written = 0;
@@ -137,9 +161,9 @@ TEST_CASE("Leading dimensions are rows, in order, whether their strides merge or
   using sage::extents, sage::strides;
   flat = batch(12, 4);
   flat.run(loss);
-  test(extents{4, 3, 4}, strides{12, 4, 1}, 48);          // merges
-  test(extents{4, 3, 4}, strides{20, 5, 1}, 80);          // gaps between all
-  test(extents{4, 3, 4}, strides{4, 16, 1}, 60);          // leading dimensions transposed
+  test(extents{4, 3, 4}, strides{12, 4, 1}, 48);            // merges
+  test(extents{4, 3, 4}, strides{20, 5, 1}, 80);            // gaps between all
+  test(extents{4, 3, 4}, strides{4, 16, 1}, 60);            // leading dimensions transposed
   test(extents{2, 2, 3, 4}, strides{100, 40, 12, 3}, 190);  // nothing merges, elements apart
   test(extents{2, 2, 3, 4}, strides{12, 24, 4, 1}, 48);
 }
@@ -172,18 +196,21 @@ TEST_CASE("Weights make a weighted mean, in value and gradient") {
   std::vector<real> l(losses.begin(), losses.end()), weights(w.begin(), w.end());
   for (auto const reduction : {sage::reduction::mean, sage::reduction::sum, sage::reduction::mean_active}) {
     real sum = 0, total = 0, active = 0;
-    for (std::size_t i = 0; i < 6; ++i) sum += weights[i] * l[i], total += weights[i], active += l[i] > 0 ? weights[i] : 0;
-    real const normalizer = reduction == sage::reduction::mean ? total : reduction == sage::reduction::sum ? 1 : active;
-    auto const r = with(reduction).value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(),
-                                                  sage::weights(w));
+    for (std::size_t i = 0; i < 6; ++i)
+      sum += weights[i] * l[i], total += weights[i], active += l[i] > 0 ? weights[i] : 0;
+    real const normalizer = reduction == sage::reduction::mean  ? total
+                            : reduction == sage::reduction::sum ? 1
+                                                                : active;
+    auto const r = with(reduction).value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(),
+                                                  b.dp.view(), b.dn.view(), sage::weights(w));
     CHECK(relative(r.value, sum / normalizer) <= tolerances<float>{}.value);
     relative_error e;
     auto const computed = b.gradients();
     for (std::size_t i = 0; i < g.size(); ++i) e.add(computed[i], g[i] * weights[i / 40 % 6] / normalizer);
     CHECK(e.value() <= tolerances<float>{}.gradient);
   }
-  CHECK(relative(loss(b.a.view(), b.p.view(), b.n.view(), sage::weights(w)).value, weighted_mean(l, weights)) <=
-        tolerances<float>{}.value);
+  CHECK(relative(loss(b.a.view(), b.p.view(), b.n.view(), sage::weights(w)).value,
+                 weighted_mean(l, weights)) <= tolerances<float>{}.value);
 }
 
 TEST_CASE("Rows of weight zero contribute exactly nothing, even if they hold NaN") {
@@ -191,7 +218,8 @@ TEST_CASE("Rows of weight zero contribute exactly nothing, even if they hold NaN
     batch b(5, length);
     std::vector<float> const w{1, 0, 2, 1, 0};
     auto const run = [&] {
-      return loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(), sage::weights(w));
+      return loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(),
+                                 sage::weights(w));
     };
     auto const clean = run();
     auto const g = b.gradients();
@@ -205,8 +233,8 @@ TEST_CASE("Rows of weight zero contribute exactly nothing, even if they hold NaN
     loss.per_sample(b.a.view(), b.p.view(), b.n.view(), out, sage::weights(w));
     CHECK((out[1] == 0 && out[4] == 0));
     CHECK(out[2] == 2 * b.losses()[2]);
-    auto const none = loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(),
-                                          sage::weights(std::vector<float>(5)));
+    auto const none = loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(),
+                                          b.dn.view(), sage::weights(std::vector<float>(5)));
     CHECK((none.value == 0 && none.active == 0));
     for (float const d : b.gradients()) CHECK(d == 0);
   }
@@ -223,7 +251,8 @@ TEST_CASE("backward multiplies by an upstream number, or by one value for each s
   std::vector<float> const upstream{1, 0, -1, 2, 0.5f, 3, -4}, w{1, 2, 0, 1, 4, 1, 1};
   for (bool const weighted : {false, true}) {
     if (weighted)
-      loss.backward(upstream, b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(), sage::weights(w));
+      loss.backward(upstream, b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(),
+                    sage::weights(w));
     else
       loss.backward(upstream, b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view());
     auto const g = b.gradients();
@@ -238,7 +267,8 @@ TEST_CASE("skip computes and writes nothing, add_to accumulates, and neither cha
   for (index_t const length : {5, 48}) {
     batch b(9, length), c(9, length);
     b.run(loss);
-    auto const r = loss.value_and_grad(c.a.view(), c.p.view(), c.n.view(), sage::skip, sage::add_to(c.dp.view()), c.dn.view());
+    auto const r = loss.value_and_grad(c.a.view(), c.p.view(), c.n.view(), sage::skip,
+                                       sage::add_to(c.dp.view()), c.dn.view());
     CHECK(r.value > 0);
     for (float const d : c.da.values()) CHECK(d == untouched);
     CHECK(same_bits(c.dn.values(), b.dn.values()));
@@ -246,7 +276,8 @@ TEST_CASE("skip computes and writes nothing, add_to accumulates, and neither cha
     for (index_t i = 0; i < 9; ++i)
       for (index_t j = 0; j < length; ++j) added = added && same_bits(c.dp(i, j), untouched + b.dp(i, j));
     CHECK(added);
-    auto const only_value = loss.value_and_grad(c.a.view(), c.p.view(), c.n.view(), sage::skip, sage::skip, sage::skip);
+    auto const only_value =
+        loss.value_and_grad(c.a.view(), c.p.view(), c.n.view(), sage::skip, sage::skip, sage::skip);
     CHECK(same_bits(only_value.value, loss(c.a.view(), c.p.view(), c.n.view()).value));
   }
 }
@@ -286,10 +317,12 @@ TEST_CASE("Outputs that overlap are refused in a whole sentence, before anything
   batch b(4, 6);
   auto const before = b.a.values();
   auto const shifted = sage::strided_view{b.a.view().data_handle() + 1, sage::extents{4, 6}};
-  CHECK_THROWS_WITH(loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), shifted, b.dp.view(), b.dn.view()),
-                    "triplet_margin_loss: d_anchor overlaps anchor, expected separate memory or exactly the same elements");
-  CHECK_THROWS_WITH(loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.da.view(), b.dn.view()),
-                    "triplet_margin_loss: d_positive overlaps d_anchor, expected separate memory");
+  CHECK_THROWS_WITH(
+      loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), shifted, b.dp.view(), b.dn.view()),
+      "triplet_margin_loss: d_anchor overlaps anchor, expected separate memory or exactly the same elements");
+  CHECK_THROWS_WITH(
+      loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.da.view(), b.dn.view()),
+      "triplet_margin_loss: d_positive overlaps d_anchor, expected separate memory");
   CHECK(same_bits(b.a.values(), before));
   for (float const d : b.gradients()) CHECK(d == untouched);
 }
@@ -316,21 +349,26 @@ TEST_CASE("Shapes and options that do not fit are named in a whole sentence, bef
   auto const view = [&](auto const& e) { return sage::strided_view{memory.data(), e}; };
   auto const out = [&](auto const& e) { return sage::strided_view{memory.data() + 2048, e}; };
   auto const x = view(extents{32, 8});
-  CHECK_THROWS_WITH(loss(x, x, view(extents{32, 7})), "triplet_margin_loss: negative has shape (32, 7), anchor (32, 8)");
-  CHECK_THROWS_WITH(loss(x, view(extents{8, 32}), x), "triplet_margin_loss: positive has shape (8, 32), anchor (32, 8)");
-  CHECK_THROWS_WITH(loss(x, view(extents{2, 16, 8}), x), "triplet_margin_loss: positive has shape (2, 16, 8), anchor (32, 8)");
+  CHECK_THROWS_WITH(loss(x, x, view(extents{32, 7})),
+                    "triplet_margin_loss: negative has shape (32, 7), anchor (32, 8)");
+  CHECK_THROWS_WITH(loss(x, view(extents{8, 32}), x),
+                    "triplet_margin_loss: positive has shape (8, 32), anchor (32, 8)");
+  CHECK_THROWS_WITH(loss(x, view(extents{2, 16, 8}), x),
+                    "triplet_margin_loss: positive has shape (2, 16, 8), anchor (32, 8)");
   CHECK_THROWS_WITH(loss.value_and_grad(x, x, x, sage::skip, sage::skip, out(extents{31, 8})),
                     "triplet_margin_loss: d_negative has shape (31, 8), negative (32, 8)");
   CHECK_THROWS_WITH(loss.per_sample(x, x, x, out(extents{31})),
                     "triplet_margin_loss: out has shape (31), expected one element for each of 32 rows");
   CHECK_THROWS_WITH(loss.backward(view(extents{3}), x, x, x, sage::skip, sage::skip, sage::skip),
                     "triplet_margin_loss: upstream has shape (3), expected one element for each of 32 rows");
-  CHECK_THROWS_WITH(loss(x, x, x, sage::weights(view(extents{2, 8}))),
-                    "triplet_margin_loss: weights has shape (2, 8), expected one element for each of 32 rows");
+  CHECK_THROWS_WITH(
+      loss(x, x, x, sage::weights(view(extents{2, 8}))),
+      "triplet_margin_loss: weights has shape (2, 8), expected one element for each of 32 rows");
   std::vector<float> negative(32, 1.0f);
   negative[3] = -0.5f;
-  CHECK_THROWS_WITH(loss.value_and_grad(x, x, x, out(extents{32, 8}), sage::skip, sage::skip, sage::weights(negative)),
-                    "triplet_margin_loss: weights[3] is -0.5, expected >= 0");
+  CHECK_THROWS_WITH(
+      loss.value_and_grad(x, x, x, out(extents{32, 8}), sage::skip, sage::skip, sage::weights(negative)),
+      "triplet_margin_loss: weights[3] is -0.5, expected >= 0");
   negative[3] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(loss(x, x, x, sage::weights(negative)), sage::argument_error);
   CHECK_THROWS_WITH((sage::triplet_margin_loss<>{.margin = -0.25}(x, x, x)),
@@ -365,7 +403,8 @@ TEST_CASE("Up to 512 rows nothing is allocated, beyond that as often for any row
       long const before = allocations;
       loss(b.a.view(), b.p.view(), b.n.view());
       b.run(loss);
-      loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(), sage::weights(weights));
+      loss.value_and_grad(b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view(),
+                          sage::weights(weights));
       loss.backward(weights, b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(), b.dn.view());
       return allocations - before;
     };
@@ -384,8 +423,8 @@ TEST_CASE("Results are bitwise the same from run to run, for any number of threa
     std::vector<float> w(static_cast<std::size_t>(rows));
     for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 5);
     auto const run = [&](auto const& executor) {
-      auto const r = loss.value_and_grad(executor, b.a.view(), b.p.view(), b.n.view(), b.da.view(), b.dp.view(),
-                                         b.dn.view(), sage::weights(w));
+      auto const r = loss.value_and_grad(executor, b.a.view(), b.p.view(), b.n.view(), b.da.view(),
+                                         b.dp.view(), b.dn.view(), sage::weights(w));
       auto all = b.gradients();
       all.push_back(r.value);
       return all;
@@ -411,8 +450,10 @@ TEST_CASE("Half numbers are computed in float and rounded once, at the store") {
       single[k].push_back(static_cast<float>(half[k].back()));
     }
   auto const view = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{rows, length}}; };
-  auto const r = loss.value_and_grad(view(half[0]), view(half[1]), view(half[2]), view(half[3]), view(half[4]), view(half[5]));
-  auto const s = loss.value_and_grad(view(single[0]), view(single[1]), view(single[2]), view(single[3]), view(single[4]), view(single[5]));
+  auto const r = loss.value_and_grad(view(half[0]), view(half[1]), view(half[2]), view(half[3]),
+                                     view(half[4]), view(half[5]));
+  auto const s = loss.value_and_grad(view(single[0]), view(single[1]), view(single[2]), view(single[3]),
+                                     view(single[4]), view(single[5]));
   static_assert(std::is_same_v<decltype(r.value), decltype(s.value)>);
   CHECK(same_bits(r.value, s.value));
   bool rounded_once = true;

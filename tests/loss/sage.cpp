@@ -18,7 +18,8 @@ struct batch {
   std::vector<double> weights{1, 0, 0.5, 2, 1, 0.25, 1};  // exact in float
 
   batch() {
-    for (std::uint64_t k = 0; k < 6; ++k) x.push_back(normal_values(rows * columns(k), 20 + k, k < 3 ? 2 : 1));
+    for (std::uint64_t k = 0; k < 6; ++k)
+      x.push_back(normal_values(rows * columns(k), 20 + k, k < 3 ? 2 : 1));
   }
   index_t columns(std::size_t operand) const { return operand < 3 ? classes : length; }
   std::vector<row> at(index_t i) const {
@@ -103,16 +104,19 @@ TEST_CASE("The SAGE loss is the weighted sum of its terms, and its gradients are
       mean.degradation += weighted_share * t.degradation;
       total += contribution(t, o, share, weighted_share);
       slopes.push_back(gradient(
-          [&](std::vector<row> const& x) { return contribution(terms_of(x, b.labels[at], o), o, share, weighted_share); },
+          [&](std::vector<row> const& x) {
+            return contribution(terms_of(x, b.labels[at], o), o, share, weighted_share);
+          },
           b.at(i)));
     }
     auto const test = [&]<class T>(T, auto const& executor) {
       tolerances<T> const tolerance;
       tensors<T> t(b);
-      auto const r = weighted ? loss.value_and_grad(executor, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
-                                                    t.embedding_gradients(), sage::weights(t.weights))
-                              : loss.value_and_grad(executor, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
-                                                    t.embedding_gradients());
+      auto const r =
+          weighted ? loss.value_and_grad(executor, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
+                                         t.embedding_gradients(), sage::weights(t.weights))
+                   : loss.value_and_grad(executor, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
+                                         t.embedding_gradients());
       CAPTURE(weighted, sizeof(T));
       CHECK(relative(r.value, total) <= tolerance.value);
       CHECK(relative(r.classification, mean.classification) <= tolerance.value);
@@ -131,15 +135,17 @@ TEST_CASE("The SAGE loss is the weighted sum of its terms, and its gradients are
         CHECK(t.g[k].gaps_are_untouched());
       }
       // The other members agree with this one.
-      auto const value = weighted ? loss(executor, t.logits(), t.embeddings(), b.labels, sage::weights(t.weights))
-                                  : loss(executor, t.logits(), t.embeddings(), b.labels);
+      auto const value = weighted
+                             ? loss(executor, t.logits(), t.embeddings(), b.labels, sage::weights(t.weights))
+                             : loss(executor, t.logits(), t.embeddings(), b.labels);
       CHECK(same_bits(value.value, r.value));
       tensors<T> u(b);
       if (weighted)
-        loss.backward(executor, T(2), u.logits(), u.embeddings(), b.labels, u.logit_gradients(), u.embedding_gradients(),
-                      sage::weights(u.weights));
+        loss.backward(executor, T(2), u.logits(), u.embeddings(), b.labels, u.logit_gradients(),
+                      u.embedding_gradients(), sage::weights(u.weights));
       else
-        loss.backward(executor, T(2), u.logits(), u.embeddings(), b.labels, u.logit_gradients(), u.embedding_gradients());
+        loss.backward(executor, T(2), u.logits(), u.embeddings(), b.labels, u.logit_gradients(),
+                      u.embedding_gradients());
       for (std::size_t k = 0; k < 6; ++k) {
         relative_error e;
         for (index_t i = 0; i < b.rows; ++i)
@@ -159,13 +165,15 @@ TEST_CASE("The SAGE loss of each sample is the sum of its own terms, and each ma
   tensors<double> t(b);
   std::vector<double> out(static_cast<std::size_t>(b.rows)), upstream{1, -2, 0.5, 0, 3, 1, -1};
   loss.per_sample(sage::exec::scalar{}, t.logits(), t.embeddings(), b.labels, out, sage::weights(t.weights));
-  loss.backward(sage::exec::scalar{}, upstream, t.logits(), t.embeddings(), b.labels, t.logit_gradients(), t.embedding_gradients(),
-                sage::weights(t.weights));
+  loss.backward(sage::exec::scalar{}, upstream, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
+                t.embedding_gradients(), sage::weights(t.weights));
   relative_error values;
   std::vector<relative_error> slopes(6);
   for (index_t i = 0; i < b.rows; ++i) {
     auto const at = static_cast<std::size_t>(i);
-    auto const f = [&](std::vector<row> const& x) { return contribution(terms_of(x, b.labels[at], o), o, 1, real(b.weights[at])); };
+    auto const f = [&](std::vector<row> const& x) {
+      return contribution(terms_of(x, b.labels[at], o), o, 1, real(b.weights[at]));
+    };
     values.add(out[at], f(b.at(i)));
     auto const g = gradient(f, b.at(i));
     for (std::size_t k = 0; k < 6; ++k)
@@ -180,8 +188,8 @@ TEST_CASE("A sample of weight zero may hold NaN in its copies, not in the image"
   batch b;
   auto const run = [&] {
     tensors<float> t(b);
-    auto const r = loss.value_and_grad(t.logits(), t.embeddings(), b.labels, t.logit_gradients(), t.embedding_gradients(),
-                                       sage::weights(t.weights));
+    auto const r = loss.value_and_grad(t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
+                                       t.embedding_gradients(), sage::weights(t.weights));
     std::vector<float> all{r.value};
     for (auto const& g : t.g)
       for (float const d : g.values()) all.push_back(d);
@@ -191,17 +199,21 @@ TEST_CASE("A sample of weight zero may hold NaN in its copies, not in the image"
   auto const clean = run();
   for (std::size_t const k : {1u, 2u, 3u, 4u, 5u})
     for (index_t j = 0; j < b.columns(k); ++j)
-      b.x[k][static_cast<std::size_t>(b.columns(k) + j)] = std::numeric_limits<double>::quiet_NaN();  // sample 1
+      b.x[k][static_cast<std::size_t>(b.columns(k) + j)] =
+          std::numeric_limits<double>::quiet_NaN();  // sample 1
   CHECK(same_bits(run(), clean));
   for (float const x : clean) CHECK(std::isfinite(x));
 }
 
-TEST_CASE("Terms of weight zero are not evaluated and leave gradients of zero; skipped and added outputs hold") {
+TEST_CASE(
+    "Terms of weight zero are not evaluated and leave gradients of zero; skipped and added outputs hold") {
   batch const b;
   tensors<float> t(b);
   complete_loss only = loss;
-  only.positive_classification_weight = only.triplet_weight = only.consistency_weight = only.degradation_weight = 0;
-  auto const r = only.value_and_grad(t.logits(), t.embeddings(), b.labels, t.logit_gradients(), t.embedding_gradients());
+  only.positive_classification_weight = only.triplet_weight = only.consistency_weight =
+      only.degradation_weight = 0;
+  auto const r =
+      only.value_and_grad(t.logits(), t.embeddings(), b.labels, t.logit_gradients(), t.embedding_gradients());
   CHECK(r.value == r.classification);
   CHECK((r.triplet == 0 && r.consistency == 0 && r.degradation == 0 && r.positive_classification == 0));
   for (std::size_t k = 1; k < 6; ++k)
@@ -217,7 +229,8 @@ TEST_CASE("Terms of weight zero are not evaluated and leave gradients of zero; s
                       sage::views(v.g[3].view(), sage::skip, v.g[5].view()));
   bool added = true;
   for (index_t i = 0; i < b.rows; ++i)
-    for (index_t j = 0; j < b.classes; ++j) added = added && v.g[0](i, j) == Approx(1 + u.g[0](i, j)).epsilon(1e-5);
+    for (index_t j = 0; j < b.classes; ++j)
+      added = added && v.g[0](i, j) == Approx(1 + u.g[0](i, j)).epsilon(1e-5);
   CHECK(added);
   CHECK(same_bits(v.g[2].values(), u.g[2].values()));
   CHECK(same_bits(v.g[5].values(), u.g[5].values()));
@@ -230,10 +243,9 @@ TEST_CASE("The SAGE loss refuses what does not fit in a whole sentence, before i
   for (auto& g : t.g) g.fill(42);
   std::vector<float> narrow(static_cast<std::size_t>(b.rows * 8));
   sage::strided_view const wrong{narrow.data(), sage::extents{b.rows, 8}};
-  auto const call = [&](complete_loss const& l, auto const& logits, auto const& embeddings, auto const& labels,
-                        auto const& dz, auto const& de) {
-    return l.value_and_grad(logits, embeddings, labels, dz, de);
-  };
+  auto const call = [&](complete_loss const& l, auto const& logits, auto const& embeddings,
+                        auto const& labels, auto const& dz,
+                        auto const& de) { return l.value_and_grad(logits, embeddings, labels, dz, de); };
   auto const with = [&](auto const& embeddings, auto const& labels) {
     return call(loss, t.logits(), embeddings, labels, t.logit_gradients(), t.embedding_gradients());
   };
@@ -243,17 +255,17 @@ TEST_CASE("The SAGE loss refuses what does not fit in a whole sentence, before i
                     "sage_loss: labels has shape (6), expected one element for each of 7 rows");
   CHECK_THROWS_WITH(with(t.embeddings(), std::vector<int>(7, 5)),
                     "sage_loss: labels[0] is 5, expected 0 <= label < 5 or the ignored index -100");
-  CHECK_THROWS_WITH(call(complete_loss{.margin = -1}, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
-                         t.embedding_gradients()),
+  CHECK_THROWS_WITH(call(complete_loss{.margin = -1}, t.logits(), t.embeddings(), b.labels,
+                         t.logit_gradients(), t.embedding_gradients()),
                     "sage_loss: margin is -1, expected >= 0");
-  CHECK_THROWS_WITH(call(complete_loss{.temperature = 0}, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
-                         t.embedding_gradients()),
+  CHECK_THROWS_WITH(call(complete_loss{.temperature = 0}, t.logits(), t.embeddings(), b.labels,
+                         t.logit_gradients(), t.embedding_gradients()),
                     "sage_loss: temperature is 0, expected > 0");
-  CHECK_THROWS_WITH(call(loss, t.logits(), t.embeddings(), b.labels, sage::views(t.x[0].view(), t.g[1].view(), t.g[2].view()),
-                         t.embedding_gradients()),
+  CHECK_THROWS_WITH(call(loss, t.logits(), t.embeddings(), b.labels,
+                         sage::views(t.x[0].view(), t.g[1].view(), t.g[2].view()), t.embedding_gradients()),
                     "sage_loss: d_logits overlaps logits, expected separate memory");
-  CHECK_THROWS_WITH(call(loss, t.logits(), t.embeddings(), b.labels, sage::views(t.g[0].view(), t.g[0].view(), t.g[2].view()),
-                         t.embedding_gradients()),
+  CHECK_THROWS_WITH(call(loss, t.logits(), t.embeddings(), b.labels,
+                         sage::views(t.g[0].view(), t.g[0].view(), t.g[2].view()), t.embedding_gradients()),
                     "sage_loss: d_logits overlaps d_logits of x+, expected separate memory");
   for (auto const& g : t.g)
     for (float const d : g.values()) CHECK(d == 42);

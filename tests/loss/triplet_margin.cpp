@@ -40,8 +40,9 @@ TEST_CASE("Triplet loss and gradients are those of differences of the definition
 }
 
 TEST_CASE("Triplet loss and gradients are those of differences of the definition, normalised") {
-  gradients_follow(sage::normalized_euclidean{},
-                   [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }, 2.5);
+  gradients_follow(
+      sage::normalized_euclidean{},
+      [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }, 2.5);
 }
 
 TEST_CASE("Rows shorter than eps are divided by eps and have no projection") {
@@ -58,10 +59,13 @@ TEST_CASE("Rows shorter than eps are divided by eps and have no projection") {
     auto mixed = random_problem(3, 3, 7, 6);
     for (auto& v : mixed.x[short_operand]) v = static_cast<float>(0.0625 * v);
     auto const mixed_expected = triplet_answers(mixed, d, 1.5, true);
-    sage::triplet_margin_loss<sage::normalized_euclidean> const swapping{.margin = 1.5, .swap = true, .distance = {.eps = 0.5}};
+    sage::triplet_margin_loss<sage::normalized_euclidean> const swapping{
+        .margin = 1.5, .swap = true, .distance = {.eps = 0.5}};
     CAPTURE(short_operand);
-    compare<float, 3>(any_executor{any_executor::baseline}, swapping, mixed, mixed_expected, arrangement::contiguous);
-    compare<double, 3>(any_executor{any_executor::scalar}, swapping, mixed, mixed_expected, arrangement::contiguous);
+    compare<float, 3>(any_executor{any_executor::baseline}, swapping, mixed, mixed_expected,
+                      arrangement::contiguous);
+    compare<double, 3>(any_executor{any_executor::scalar}, swapping, mixed, mixed_expected,
+                       arrangement::contiguous);
   }
 }
 
@@ -76,7 +80,8 @@ TEST_CASE("The normalised distance keeps its digits where anchor and positive ne
     real const d = normalized_euclidean(row_of(t.x[0], 40, i), row_of(t.x[1], 40, i), real(1e-12));
     // margin 0 and n = a leave d(a, p) alone: d(a, a) = 0.
     std::vector<float> out(4);
-    sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 0}.per_sample(a.view(), p.view(), a.view(), out);
+    sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 0}.per_sample(a.view(), p.view(),
+                                                                                  a.view(), out);
     CHECK(relative(out[static_cast<std::size_t>(i)], d) < 4e-2);
   }
 }
@@ -110,7 +115,7 @@ TEST_CASE("A tie of swap splits the gradient half and half") {
   CHECK(loss.value_and_grad(view(a), view(p), view(n), view(da), view(dp), view(dn)).value == 2);
   CHECK(da[0] == Approx(-1 + 0.5 * 0.6));  // −(p − a)/6 + ½ (n − a)/5
   CHECK(da[1] == Approx(0.5 * 0.8));
-  CHECK(dp[0] == Approx(1 - 0.5 * 0.6));   // (p − a)/6 + ½ (n − p)/5
+  CHECK(dp[0] == Approx(1 - 0.5 * 0.6));  // (p − a)/6 + ½ (n − p)/5
   CHECK(dp[1] == Approx(0.5 * 0.8));
   CHECK(dn[0] == Approx(-0.5 * 0.6 + 0.5 * 0.6).margin(1e-15));
   CHECK(dn[1] == Approx(-0.8));
@@ -134,7 +139,8 @@ TEST_CASE("Equal rows have a finite gradient, and zero without eps") {
 TEST_CASE("A triplet of rows without elements has the margin as its loss") {
   std::vector<float> empty;
   auto const none = sage::strided_view{empty.data(), sage::extents{3, 0}};
-  auto const r = sage::triplet_margin_loss<>{.margin = 0.25}.value_and_grad(none, none, none, none, none, none);
+  auto const r =
+      sage::triplet_margin_loss<>{.margin = 0.25}.value_and_grad(none, none, none, none, none, none);
   CHECK(r.value == 0.25f);  // d of nothing is 0
   CHECK(r.active == 3);
 }
@@ -144,10 +150,13 @@ TEST_CASE("Permuted triplets have permuted losses and gradients, bit for bit") {
   for (index_t const length : {7, 65}) {
     auto const t = random_problem(3, rows, length, 9);
     std::vector<index_t> order(static_cast<std::size_t>(rows));
-    for (index_t i = 0; i < rows; ++i) order[static_cast<std::size_t>(i)] = (i * 10 + 3) % rows;  // 10 is prime to 37
-    matrix<float> x[3]{{rows, length, arrangement::contiguous, t.x[0]}, {rows, length, arrangement::contiguous, t.x[1]},
+    for (index_t i = 0; i < rows; ++i)
+      order[static_cast<std::size_t>(i)] = (i * 10 + 3) % rows;  // 10 is prime to 37
+    matrix<float> x[3]{{rows, length, arrangement::contiguous, t.x[0]},
+                       {rows, length, arrangement::contiguous, t.x[1]},
                        {rows, length, arrangement::contiguous, t.x[2]}};
-    matrix<float> y[3]{{rows, length}, {rows, length}, {rows, length}}, g[3]{y[0], y[1], y[2]}, h[3]{y[0], y[1], y[2]};
+    matrix<float> y[3]{{rows, length}, {rows, length}, {rows, length}}, g[3]{y[0], y[1], y[2]},
+        h[3]{y[0], y[1], y[2]};
     for (int k = 0; k < 3; ++k)
       for (index_t i = 0; i < rows; ++i)
         for (index_t j = 0; j < length; ++j) y[k](i, j) = x[k](order[static_cast<std::size_t>(i)], j);
@@ -168,7 +177,8 @@ TEST_CASE("Exotic numbers in one triplet leave the others as they were, bit for 
   index_t const rows = 19, bad = 6;
   for (index_t const length : {3, 70}) {
     auto const t = random_problem(3, rows, length, 10);
-    matrix<float> const p(rows, length, arrangement::contiguous, t.x[1]), n(rows, length, arrangement::contiguous, t.x[2]);
+    matrix<float> const p(rows, length, arrangement::contiguous, t.x[1]),
+        n(rows, length, arrangement::contiguous, t.x[2]);
     struct outcome {
       std::vector<float> losses, gradients;
       index_t non_finite;

@@ -96,7 +96,8 @@ struct directional {
 
 // Evaluates f(operands of duals) along `direction`; operands and directions are row-major matrices.
 template <class F>
-directional along(std::vector<std::vector<double>> const& x, std::vector<std::vector<double>> const& direction, F const& f) {
+directional along(std::vector<std::vector<double>> const& x,
+                  std::vector<std::vector<double>> const& direction, F const& f) {
   std::vector<std::vector<dual>> d;
   for (std::size_t k = 0; k < x.size(); ++k) {
     d.emplace_back();
@@ -152,10 +153,11 @@ TEST_CASE("long double elements are computed in long double") {
   for (std::size_t k = 0; k < 3; ++k) x[k] = to<long double>(p.x[k]), g[k].resize(42);
   auto const view = [](auto& v) { return sage::strided_view{v.data(), sage::extents{2, 21}}; };
   auto const expected = answers_of(p, true, [](std::vector<row> const& o, index_t) {
-    return triplet([](row const& u, row const& v) { return euclidean(u, v, real(1e-6)); }, o[0], o[1], o[2], 2, false);
+    return triplet([](row const& u, row const& v) { return euclidean(u, v, real(1e-6)); }, o[0], o[1], o[2],
+                   2, false);
   });
-  auto const r = sage::triplet_margin_loss<>{.margin = 2}.value_and_grad(view(x[0]), view(x[1]), view(x[2]), view(g[0]),
-                                                                        view(g[1]), view(g[2]));
+  auto const r = sage::triplet_margin_loss<>{.margin = 2}.value_and_grad(view(x[0]), view(x[1]), view(x[2]),
+                                                                         view(g[0]), view(g[1]), view(g[2]));
   static_assert(std::is_same_v<decltype(r.value), long double>);
   CHECK(relative(r.value, (expected.losses[0] + expected.losses[1]) / 2) <= tolerances<long double>{}.value);
   for (std::size_t k = 0; k < 3; ++k) {
@@ -170,11 +172,14 @@ TEST_CASE("An autodiff scalar runs through the triplet loss, and its derivative 
   auto const direction = random_problem(3, 4, 7, 7).x;
   auto const view = [](auto& v) { return sage::strided_view{v.data(), sage::extents{4, 7}}; };
   auto const test = [&](auto const& loss) {
-    auto const d = along(p.x, direction, [&](auto& x) { return loss(sage::exec::scalar{}, view(x[0]), view(x[1]), view(x[2])).value; });
+    auto const d = along(p.x, direction, [&](auto& x) {
+      return loss(sage::exec::scalar{}, view(x[0]), view(x[1]), view(x[2])).value;
+    });
     auto g = p.x;
     auto x = p.x;
-    double const value =
-        loss.value_and_grad(sage::exec::scalar{}, view(x[0]), view(x[1]), view(x[2]), view(g[0]), view(g[1]), view(g[2])).value;
+    double const value = loss.value_and_grad(sage::exec::scalar{}, view(x[0]), view(x[1]), view(x[2]),
+                                             view(g[0]), view(g[1]), view(g[2]))
+                             .value;
     CHECK(value > 0);
     CHECK(d.value == Approx(value).epsilon(tolerances<double>{}.value));
     CHECK(d.derivative == Approx(dot(g, direction)).epsilon(1e-12));
@@ -183,7 +188,9 @@ TEST_CASE("An autodiff scalar runs through the triplet loss, and its derivative 
   test(sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2});
 }
 
-TEST_CASE("An autodiff scalar runs through Jensen-Shannon and cross entropy, with weights, and its derivative is our gradient") {
+TEST_CASE(
+    "An autodiff scalar runs through Jensen-Shannon and cross entropy, with weights, and its derivative is "
+    "our gradient") {
   for (double const perturbation : {1e-3, 1.0}) {
     auto p = random_problem(2, 3, 6, 8);
     for (std::size_t j = 0; j < 18; ++j) p.x[1][j] = p.x[0][j] + perturbation * p.x[1][j];
@@ -196,8 +203,10 @@ TEST_CASE("An autodiff scalar runs through Jensen-Shannon and cross entropy, wit
     sage::consistency_loss<> const js{.temperature = 2, .divergence = {.beta = 0.3}};
     sage::cross_entropy_loss const entropy{.label_smoothing = 0.1};
     auto g = p.x, x = p.x;
-    double value = js.value_and_grad(view(x[0]), view(x[1]), view(g[0]), view(g[1]), sage::weights(w_double)).value;
-    auto d = along(p.x, direction, [&](auto& z) { return js(view(z[0]), view(z[1]), sage::weights(w)).value; });
+    double value =
+        js.value_and_grad(view(x[0]), view(x[1]), view(g[0]), view(g[1]), sage::weights(w_double)).value;
+    auto d =
+        along(p.x, direction, [&](auto& z) { return js(view(z[0]), view(z[1]), sage::weights(w)).value; });
     CHECK(d.value == Approx(value).epsilon(1e-12));
     CHECK(d.derivative == Approx(dot(g, direction)).epsilon(1e-10));
 

@@ -21,13 +21,17 @@ int main() {
     for (unsigned t = 0; t < threads; ++t)
       workers.emplace_back([&, t] {
         pack_error::sweep(f, t * share, t + 1 == threads ? std::uint64_t(1) << 32 : (t + 1) * share, 1,
-                          [&](isa level, double error, float x) { found[t][static_cast<std::size_t>(level)].see(error, x); });
+                          [&](isa level, double error, float x) {
+                            found[t][static_cast<std::size_t>(level)].see(error, x);
+                          });
       });
     for (auto& w : workers) w.join();
-    for (auto const& [level, name] : {std::pair{isa::baseline, "baseline"}, std::pair{isa::avx2, "avx2"}, std::pair{isa::avx512, "avx512"}}) {
+    for (auto const& [level, name] : {std::pair{isa::baseline, "baseline"}, std::pair{isa::avx2, "avx2"},
+                                      std::pair{isa::avx512, "avx512"}}) {
       if (!sage::exec::has_isa(level)) continue;
       pack_error::worst w;
-      for (auto const& each : found) w.see(each[static_cast<std::size_t>(level)].error, each[static_cast<std::size_t>(level)].at);
+      for (auto const& each : found)
+        w.see(each[static_cast<std::size_t>(level)].error, each[static_cast<std::size_t>(level)].at);
       auto const& function = pack_error::functions[f];
       std::printf("%-6s %-9s %.4f ulp at %.9g\n", function.name, name, w.error, static_cast<double>(w.at));
       std::fflush(stdout);

@@ -27,8 +27,10 @@ inline double exact_log1p(double x) { return std::log1p(x); }
 
 /// A little above the largest errors over all floats at every width, as tests/math/exhaustive.cpp measures them: exp
 /// 0.987 without and 1.013 with fused multiply-add, expm1 1.50, log 0.77, log1p 0.76.
-inline constexpr function functions[] = {
-    {"exp", exact_exp, 1.02}, {"expm1", exact_expm1, 1.51}, {"log", exact_log, 0.78}, {"log1p", exact_log1p, 0.77}};
+inline constexpr function functions[] = {{"exp", exact_exp, 1.02},
+                                         {"expm1", exact_expm1, 1.51},
+                                         {"log", exact_log, 0.78},
+                                         {"log1p", exact_log1p, 0.77}};
 inline constexpr int function_count = 4;
 
 /// Applies function number `f` to 16 floats with packs of the width of an instruction set, compiled for it.
@@ -58,7 +60,8 @@ inline double ulps(float computed, double exact) {
   double const value = std::isinf(computed) ? std::copysign(limit, computed) : static_cast<double>(computed);
   // The exponent of `exact`, at least that of the denormals.
   int const e = static_cast<int>((std::bit_cast<std::uint64_t>(exact) >> 52) & 0x7ff) - 1023;
-  double const unit = std::bit_cast<double>(static_cast<std::uint64_t>((e < -126 ? -126 : e) - 23 + 1023) << 52);
+  double const unit =
+      std::bit_cast<double>(static_cast<std::uint64_t>((e < -126 ? -126 : e) - 23 + 1023) << 52);
   return std::abs(value - exact) / unit;
 }
 

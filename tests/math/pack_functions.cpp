@@ -59,15 +59,18 @@ TEST_CASE("exp, expm1, log and log1p of packs have the special values of the C l
     auto const expm1 = [&](float x) { return one(level, 1, x); };
     auto const log = [&](float x) { return one(level, 2, x); };
     auto const log1p = [&](float x) { return one(level, 3, x); };
-    CHECK((exp(0) == 1 && exp(-0.0f) == 1 && exp(-inf) == 0 && exp(inf) == inf && exp(-max) == 0 && exp(max) == inf));
+    CHECK((exp(0) == 1 && exp(-0.0f) == 1 && exp(-inf) == 0 && exp(inf) == inf && exp(-max) == 0 &&
+           exp(max) == inf));
     CHECK((exp(89) == inf && exp(-104) == 0 && exp(-103) == denormal));  // ln 2^−150 = −103.97
-    CHECK((expm1(0) == 0 && expm1(-inf) == -1 && expm1(inf) == inf && expm1(denormal) == denormal && expm1(-max) == -1));
+    CHECK((expm1(0) == 0 && expm1(-inf) == -1 && expm1(inf) == inf && expm1(denormal) == denormal &&
+           expm1(-max) == -1));
     CHECK((log(1) == 0 && log(0) == -inf && log(-0.0f) == -inf && log(inf) == inf));
     CHECK((std::isnan(log(-1)) && std::isnan(log(-denormal)) && std::isnan(log(-inf))));
     CHECK(log(denormal) == -103.27893f);  // −149 ln 2
     CHECK((log1p(0) == 0 && log1p(-1) == -inf && log1p(inf) == inf && log1p(denormal) == denormal));
     CHECK((std::isnan(log1p(-1.5f)) && std::isnan(log1p(-inf))));
-    CHECK((std::isnan(exp(not_a_number)) && std::isnan(expm1(not_a_number)) && std::isnan(log(not_a_number)) && std::isnan(log1p(not_a_number))));
+    CHECK((std::isnan(exp(not_a_number)) && std::isnan(expm1(not_a_number)) &&
+           std::isnan(log(not_a_number)) && std::isnan(log1p(not_a_number))));
   });
 }
 
@@ -127,7 +130,9 @@ TEST_CASE("log1p_defect has full relative precision at every size of its argumen
         CHECK(computed >= 0);
         using reference::real;
         // Below 1e-6 the reference's own difference cancels, and φ = u²/2 − u³/3 + u⁴/4 − u⁵/5 + u⁶/6 to 1e-30.
-        real const x = u, series = x * x * (real(1) / 2 - x * (real(1) / 3 - x * (real(1) / 4 - x * (real(1) / 5 - x / 6))));
+        real const x = u,
+                   series = x * x *
+                            (real(1) / 2 - x * (real(1) / 3 - x * (real(1) / 4 - x * (real(1) / 5 - x / 6))));
         real const exact = decade < -6 ? series : x - reference::log(1 + x);
         if (static_cast<double>(exact) > 4 * static_cast<double>(std::numeric_limits<T>::min()))
           worst = std::max(worst, reference::relative(computed, exact));

@@ -1,6 +1,6 @@
+#include "reference/real.hpp"
 #include "catch.hpp"
 #include "reference/batch.hpp"
-#include "reference/real.hpp"
 
 #include <cmath>
 
@@ -11,7 +11,9 @@ using reference::real;
 // A few units of the last place of 113 bits (or of long double where there is nothing wider).
 double const few_ulp = std::ldexp(8.0, -reference::real_digits);
 
-double distance_of(real x, real y) { return static_cast<double>(reference::magnitude(x - y) / reference::magnitude(y)); }
+double distance_of(real x, real y) {
+  return static_cast<double>(reference::magnitude(x - y) / reference::magnitude(y));
+}
 
 }  // namespace
 
@@ -37,7 +39,8 @@ TEST_CASE("The reference's logarithm and square root invert to 113 bits") {
     CHECK(distance_of(reference::exp(reference::log(x)), x) < 120 * few_ulp);
     CHECK(distance_of(reference::sqrt(x) * reference::sqrt(x), x) < few_ulp);
     CHECK(std::abs(static_cast<double>(reference::exp(real(std::log(static_cast<double>(x))))) /
-                       static_cast<double>(x) - 1) < 1e-13);  // and agrees with the C library
+                       static_cast<double>(x) -
+                   1) < 1e-13);  // and agrees with the C library
   }
   CHECK(reference::log(1) == 0);
   CHECK(reference::log(0) == -reference::infinity());

@@ -60,10 +60,20 @@ row row_of(std::vector<T> const& v, index_t length, index_t i) {
 }
 
 /// How a matrix lies in memory.
-enum class arrangement { contiguous, misaligned, pitched, strided, reversed, transposed, broadcast_rows, broadcast_columns };
+enum class arrangement {
+  contiguous,
+  misaligned,
+  pitched,
+  strided,
+  reversed,
+  transposed,
+  broadcast_rows,
+  broadcast_columns
+};
 inline constexpr arrangement all_arrangements[] = {
-    arrangement::contiguous, arrangement::misaligned, arrangement::pitched,        arrangement::strided,
-    arrangement::reversed,   arrangement::transposed, arrangement::broadcast_rows, arrangement::broadcast_columns};
+    arrangement::contiguous,     arrangement::misaligned,       arrangement::pitched,
+    arrangement::strided,        arrangement::reversed,         arrangement::transposed,
+    arrangement::broadcast_rows, arrangement::broadcast_columns};
 inline constexpr arrangement writable_arrangements[] = {arrangement::contiguous, arrangement::misaligned,
                                                         arrangement::pitched,    arrangement::strided,
                                                         arrangement::reversed,   arrangement::transposed};
@@ -73,24 +83,44 @@ inline constexpr arrangement writable_arrangements[] = {arrangement::contiguous,
 template <class T>
 class matrix {
  public:
-  matrix(index_t rows, index_t length, arrangement how = arrangement::contiguous) : rows_(rows), length_(length) {
+  matrix(index_t rows, index_t length, arrangement how = arrangement::contiguous)
+      : rows_(rows), length_(length) {
     index_t lead = 0;
     switch (how) {
-      case arrangement::contiguous: strides_ = {length, 1}; break;
-      case arrangement::misaligned: strides_ = {length, 1}; lead = 1; break;
-      case arrangement::pitched: strides_ = {length + 3, 1}; break;
-      case arrangement::strided: strides_ = {2 * length + 1, 2}; break;
-      case arrangement::reversed: strides_ = {-length, -1}; lead = rows * length - 1; break;
-      case arrangement::transposed: strides_ = {1, rows}; break;
-      case arrangement::broadcast_rows: strides_ = {0, 1}; break;
-      case arrangement::broadcast_columns: strides_ = {1, 0}; break;
+      case arrangement::contiguous:
+        strides_ = {length, 1};
+        break;
+      case arrangement::misaligned:
+        strides_ = {length, 1};
+        lead = 1;
+        break;
+      case arrangement::pitched:
+        strides_ = {length + 3, 1};
+        break;
+      case arrangement::strided:
+        strides_ = {2 * length + 1, 2};
+        break;
+      case arrangement::reversed:
+        strides_ = {-length, -1};
+        lead = rows * length - 1;
+        break;
+      case arrangement::transposed:
+        strides_ = {1, rows};
+        break;
+      case arrangement::broadcast_rows:
+        strides_ = {0, 1};
+        break;
+      case arrangement::broadcast_columns:
+        strides_ = {1, 0};
+        break;
     }
     storage_.assign(static_cast<std::size_t>(2 * (rows + 1) * (length + 3) + 2), gap());
     lead_ = lead < 0 ? 0 : lead;
   }
   /// Copies row-major values; broadcast matrices keep the last that falls on an element.
   template <class U>
-  matrix(index_t rows, index_t length, arrangement how, std::vector<U> const& values) : matrix(rows, length, how) {
+  matrix(index_t rows, index_t length, arrangement how, std::vector<U> const& values)
+      : matrix(rows, length, how) {
     for (index_t i = 0; i < rows; ++i)
       for (index_t j = 0; j < length; ++j)
         (*this)(i, j) = static_cast<T>(values[static_cast<std::size_t>(i * length + j)]);

@@ -22,7 +22,9 @@ struct dual {
   friend dual operator+(dual x, dual y) { return {x.value + y.value, x.derivative + y.derivative}; }
   friend dual operator-(dual x, dual y) { return {x.value - y.value, x.derivative - y.derivative}; }
   friend dual operator-(dual x) { return {-x.value, -x.derivative}; }
-  friend dual operator*(dual x, dual y) { return {x.value * y.value, x.derivative * y.value + x.value * y.derivative}; }
+  friend dual operator*(dual x, dual y) {
+    return {x.value * y.value, x.derivative * y.value + x.value * y.derivative};
+  }
   friend dual operator/(dual x, dual y) {
     double const q = x.value / y.value;
     return {q, (x.derivative - q * y.derivative) / y.value};

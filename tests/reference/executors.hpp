@@ -24,21 +24,29 @@ struct any_executor {
   void operator()(Problem const& p) const {
     using namespace sage::exec;
     switch (which) {
-      case scalar: return sage::exec::scalar{}(p);
-      case baseline: return simd{.level = isa::baseline}(p);
-      case avx2: return simd{.level = isa::avx2}(p);
-      case avx512: return simd{.level = isa::avx512}(p);
-      case threads: return sage::exec::threads{3}(p);
-      case descending: return parallel{reference::descending{}}(p);
+      case scalar:
+        return sage::exec::scalar{}(p);
+      case baseline:
+        return simd{.level = isa::baseline}(p);
+      case avx2:
+        return simd{.level = isa::avx2}(p);
+      case avx512:
+        return simd{.level = isa::avx512}(p);
+      case threads:
+        return sage::exec::threads{3}(p);
+      case descending:
+        return parallel{reference::descending{}}(p);
     }
   }
   /// Does this processor have the instructions?
   bool available() const {
     using sage::exec::isa;
-    return which == avx2 ? sage::exec::has_isa(isa::avx2) : which != avx512 || sage::exec::has_isa(isa::avx512);
+    return which == avx2 ? sage::exec::has_isa(isa::avx2)
+                         : which != avx512 || sage::exec::has_isa(isa::avx512);
   }
   char const* name() const {
-    char const* const names[] = {"scalar", "simd baseline", "simd avx2", "simd avx512", "threads", "descending"};
+    char const* const names[] = {"scalar",      "simd baseline", "simd avx2",
+                                 "simd avx512", "threads",       "descending"};
     return names[which];
   }
 };
@@ -46,8 +54,8 @@ struct any_executor {
 /// Calls f(executor) for every executor that this processor can run.
 template <class F>
 void for_each_executor(F const& f) {
-  for (auto const kind : {any_executor::scalar, any_executor::baseline, any_executor::avx2, any_executor::avx512,
-                          any_executor::threads, any_executor::descending})
+  for (auto const kind : {any_executor::scalar, any_executor::baseline, any_executor::avx2,
+                          any_executor::avx512, any_executor::threads, any_executor::descending})
     if (any_executor const e{kind}; e.available()) f(e);
 }
 

@@ -83,8 +83,8 @@ inline real cross_entropy(row const& z, std::ptrdiff_t y, real smoothing) {
   row const log_p = log_softmax(z);
   real s = 0;
   for (std::size_t k = 0; k < z.size(); ++k) {
-    real const t =
-        (static_cast<std::ptrdiff_t>(k) == y ? 1 - smoothing : real(0)) + smoothing / static_cast<int>(z.size());
+    real const t = (static_cast<std::ptrdiff_t>(k) == y ? 1 - smoothing : real(0)) +
+                   smoothing / static_cast<int>(z.size());
     if (t > 0) s -= t * log_p[k];
   }
   return s;
@@ -103,7 +103,8 @@ inline real repel(divergence const& d, row const& z, row const& minus, real temp
   return l < 0 ? real(0) : l;
 }
 
-inline real rank(divergence const& d, row const& z, row const& plus, row const& minus, real temperature, real margin) {
+inline real rank(divergence const& d, row const& z, row const& plus, row const& minus, real temperature,
+                 real margin) {
   row const p = softmax(z, temperature);
   real const l = d(p, softmax(plus, temperature)) - d(p, softmax(minus, temperature)) + margin;
   return l < 0 ? real(0) : l;

@@ -30,8 +30,8 @@ inline real taylor_exp(real x, int terms) {
 }
 
 struct constants {
-  real ln2 = 0;                 // Σ 1/(k 2^k)
-  real exp_of_64th[65];         // e^(k/64), −32 ≤ k ≤ 32
+  real ln2 = 0;          // Σ 1/(k 2^k)
+  real exp_of_64th[65];  // e^(k/64), −32 ≤ k ≤ 32
   real inverse_factorial[16];
   constants() {
     real power = 1;

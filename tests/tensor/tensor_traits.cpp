@@ -15,7 +15,10 @@ template <class T>
 class Grid {
  public:
   Grid(std::ptrdiff_t height, std::ptrdiff_t width)
-      : height_(height), width_(width), pitch_((width + 7) / 8 * 8), pixels_(static_cast<std::size_t>(height * pitch_)) {}
+      : height_(height),
+        width_(width),
+        pitch_((width + 7) / 8 * 8),
+        pixels_(static_cast<std::size_t>(height * pitch_)) {}
   T* pixels() { return pixels_.data(); }
   T const* pixels() const { return pixels_.data(); }
   std::ptrdiff_t height() const { return height_; }
@@ -59,8 +62,10 @@ inline int sage_view(wrong_view const&) { return 0; }
 }  // namespace other
 
 static_assert(sage::tensor<other::column_major> && sage::tensor<other::column_major const&>);
-static_assert(!sage::tensor<other::no_tensor> && !sage::tensor<other::wrong_view> && !sage::tensor<float> && !sage::tensor<int*>);
-static_assert(sage::tensor<std::vector<float>> && sage::tensor<std::span<double const>> && sage::tensor<std::array<int, 4>>);
+static_assert(!sage::tensor<other::no_tensor> && !sage::tensor<other::wrong_view> && !sage::tensor<float> &&
+              !sage::tensor<int*>);
+static_assert(sage::tensor<std::vector<float>> && sage::tensor<std::span<double const>> &&
+              sage::tensor<std::array<int, 4>>);
 static_assert(!sage::tensor<std::vector<bool>>);
 
 // The elements of a const tensor are const; the element type of the traits is not.
@@ -74,15 +79,19 @@ static_assert(std::is_trivially_copyable_v<sage::strided_view<float, 3>>);
 static_assert(std::is_trivially_copyable_v<sage::strided_view<float, sage::dynamic_rank>>);
 static_assert(std::is_convertible_v<sage::strided_view<float, 2>, sage::strided_view<float const, 2>>);
 static_assert(!std::is_convertible_v<sage::strided_view<float const, 2>, sage::strided_view<float, 2>>);
-static_assert(!std::is_convertible_v<sage::strided_view<float, 2>, sage::strided_view<float, 2, sage::memory_space::cuda>>);
+static_assert(!std::is_convertible_v<sage::strided_view<float, 2>,
+                                     sage::strided_view<float, 2, sage::memory_space::cuda>>);
 
 TEST_CASE("A foreign tensor runs through a loss in its own memory, gaps untouched") {
   acme::Grid<float> a(3, 5), p(3, 5), n(3, 5), d(3, 5);
   for (int y = 0; y < 3; ++y)
     for (int x = 0; x < 8; ++x) {
       d.pixels()[y * 8 + x] = -7;
-      if (x < 5) a.at(y, x) = static_cast<float>(x), p.at(y, x) = static_cast<float>(x + 3), n.at(y, x) = static_cast<float>(x - 4);
-      else a.at(y, x) = p.at(y, x) = n.at(y, x) = 1e30f;  // between the rows
+      if (x < 5)
+        a.at(y, x) = static_cast<float>(x), p.at(y, x) = static_cast<float>(x + 3),
+                n.at(y, x) = static_cast<float>(x - 4);
+      else
+        a.at(y, x) = p.at(y, x) = n.at(y, x) = 1e30f;  // between the rows
     }
   acme::Grid<float> const& read_only = a;
   sage::triplet_margin_loss<> const loss{.margin = 3, .distance = {.eps = 0}};
@@ -90,7 +99,8 @@ TEST_CASE("A foreign tensor runs through a loss in its own memory, gaps untouche
   // ‖a − p‖ = 3√5, ‖a − n‖ = 4√5: 3 − √5. The gradient is (−3/(3√5) − 4/(4√5)) in every coordinate, over 3 rows.
   CHECK(r.value == Approx(3 - 2.2360680));
   for (int y = 0; y < 3; ++y)
-    for (int x = 0; x < 8; ++x) CHECK(d.pixels()[y * 8 + x] == (x < 5 ? Approx(-2 / 2.2360680 / 3) : Approx(-7)));
+    for (int x = 0; x < 8; ++x)
+      CHECK(d.pixels()[y * 8 + x] == (x < 5 ? Approx(-2 / 2.2360680 / 3) : Approx(-7)));
   sage::triplet_margin_loss<>{}.value_and_grad(a, p, n, sage::add_to(d), sage::skip, sage::skip);
 }
 
@@ -131,7 +141,8 @@ TEST_CASE("Rows are the leading dimensions in row-major order; those of one stri
   for (sage::index_t i = 0; i < 6; ++i) CHECK(at(apart, i) == i / 3 * 30 + i % 3 * 5);
   sage::strided_view const transposed{memory, sage::extents{2, 3, 4}, sage::strides{1, 2, 6}};
   for (sage::index_t i = 0; i < 6; ++i) CHECK(at(transposed, i) == i / 3 + i % 3 * 2);
-  sage::strided_view const ones{memory, sage::extents{1, 3, 1, 2}, sage::strides{99, 8, 77, 1}};  // extent 1: any stride
+  sage::strided_view const ones{memory, sage::extents{1, 3, 1, 2},
+                                sage::strides{99, 8, 77, 1}};  // extent 1: any stride
   CHECK((sage::as_rows(ones).outer_rank == 1 && at(ones, 2) == 16));
   auto const vector = sage::as_rows(sage::strided_view{memory, sage::extents{9}});
   CHECK((vector.rows == 1 && vector.length == 9 && vector.row(0) == memory));
@@ -158,29 +169,30 @@ TEST_CASE("Elements are those of any shape in row-major order") {
 
 TEST_CASE("Overlap is exact for columns of one buffer and careful for anything else") {
   float memory[256] = {};
-  auto const rows = [&](sage::index_t first, sage::index_t n, sage::index_t d, sage::index_t pitch, sage::index_t step) {
+  auto const rows = [&](sage::index_t first, sage::index_t n, sage::index_t d, sage::index_t pitch,
+                        sage::index_t step) {
     return sage::as_rows(sage::strided_view{memory + first, sage::extents{n, d}, sage::strides{pitch, step}});
   };
   using sage::detail::may_overlap, sage::detail::same_elements, sage::detail::is_broadcast;
   auto const left = rows(0, 4, 8, 32, 1);
-  CHECK_FALSE(may_overlap(left, rows(8, 4, 8, 32, 1)));    // columns 8 … 15
-  CHECK_FALSE(may_overlap(left, rows(24, 4, 8, 32, 1)));   // the last columns
-  CHECK(may_overlap(left, rows(7, 4, 8, 32, 1)));          // column 7 is shared
-  CHECK(may_overlap(left, rows(25, 4, 8, 32, 1)));         // runs into the next row's column 0
+  CHECK_FALSE(may_overlap(left, rows(8, 4, 8, 32, 1)));   // columns 8 … 15
+  CHECK_FALSE(may_overlap(left, rows(24, 4, 8, 32, 1)));  // the last columns
+  CHECK(may_overlap(left, rows(7, 4, 8, 32, 1)));         // column 7 is shared
+  CHECK(may_overlap(left, rows(25, 4, 8, 32, 1)));        // runs into the next row's column 0
   CHECK(may_overlap(left, left));
   CHECK(may_overlap(rows(8, 4, 8, 32, 1), rows(32, 3, 9, 32, 1)));
-  CHECK_FALSE(may_overlap(left, rows(128, 4, 8, 32, 1)));  // behind it
+  CHECK_FALSE(may_overlap(left, rows(128, 4, 8, 32, 1)));                     // behind it
   CHECK_FALSE(may_overlap(rows(127, 4, 8, -32, -1), rows(128, 1, 8, 8, 1)));  // backwards, before it
   CHECK(may_overlap(rows(128, 4, 8, -32, -1), rows(128, 1, 8, 8, 1)));
-  CHECK_FALSE(may_overlap(rows(0, 0, 8, 32, 1), left));    // nothing overlaps nothing
+  CHECK_FALSE(may_overlap(rows(0, 0, 8, 32, 1), left));  // nothing overlaps nothing
   CHECK(same_elements(left, rows(0, 4, 8, 32, 1)));
   CHECK_FALSE(same_elements(left, rows(0, 4, 8, 16, 1)));
   CHECK_FALSE(same_elements(left, rows(1, 4, 8, 32, 1)));
   CHECK(is_broadcast(rows(0, 4, 8, 0, 1)));
   CHECK(is_broadcast(rows(0, 4, 8, 8, 0)));
-  CHECK_FALSE(is_broadcast(rows(0, 1, 8, 0, 1)));          // one row: no stride is used
+  CHECK_FALSE(is_broadcast(rows(0, 1, 8, 0, 1)));  // one row: no stride is used
   CHECK_FALSE(is_broadcast(rows(0, 4, 1, 8, 0)));
-  CHECK_FALSE(is_broadcast(rows(0, 3, 0, 0, 1)));          // no element at all
+  CHECK_FALSE(is_broadcast(rows(0, 3, 0, 0, 1)));  // no element at all
 }
 
 TEST_CASE("A shape in an error is written as Python's tuples without the trailing comma") {
