@@ -5,7 +5,7 @@
 #include <vector>
 
 int main() {
-  // Embeddings (N = 2, D = 2) of the images, of x⁺ with only the salient pixels kept, of x⁻ with only those degraded.
+  // Embeddings (N = 2, D = 2): of the images, of x⁺ that keeps only what is salient, of x⁻ that degrades it.
   std::vector<float> x{0, 0, 1, 1}, x_plus{3, 4, 1, 2}, x_minus{0, 4, 5, 1}, d_x(4), d_plus(4), d_minus(4);
   auto const rows = [](std::vector<float>& v) { return sage::strided_view{v.data(), sage::extents{2, 2}}; };
 

@@ -1,4 +1,4 @@
-// The batch of quickstart.cpp in Eigen, and the complete SAGE loss. Matrices go straight in, in either storage order.
+// The batch of quickstart.cpp in Eigen, and the complete SAGE loss. Matrices of either order go straight in.
 #include <sage/adapt/eigen.hpp>
 #include <sage/sage.hpp>
 
@@ -7,7 +7,7 @@
 #include <cstdio>
 
 int main() {
-  // Embeddings (N = 2, D = 2) of the images, of x⁺ with only the salient pixels kept, of x⁻ with only those degraded.
+  // Embeddings (N = 2, D = 2): of the images, of x⁺ that keeps only what is salient, of x⁻ that degrades it.
   Eigen::MatrixXf const x{{0, 0}, {1, 1}}, x_plus{{3, 4}, {1, 2}}, x_minus{{0, 4}, {5, 1}};
   Eigen::MatrixXf d_x(2, 2), d_z(2, 2);
 
@@ -21,7 +21,7 @@ int main() {
               triplet(x.row(0), x_plus.row(0), x_minus.row(0)).value,
               triplet(0.5f * x, 0.5f * x_plus, 0.5f * x_minus).value);
 
-  // Everything in one call, from logits (N = 2, K = 2) and embeddings of the three views: the total and every term.
+  // Everything in one call, from logits (N = 2, K = 2) and embeddings of the three views: every term by name.
   Eigen::MatrixXf const z{{2, 0}, {0, 1}}, z_plus{{1, 0}, {0, 1}}, z_minus{{0, 0}, {0, 0}};
   Eigen::VectorXi const labels{{0, 1}};
   sage::sage_loss<> loss{.margin = 0.5, .consistency_weight = 2};

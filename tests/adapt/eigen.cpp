@@ -124,7 +124,8 @@ TEST_CASE("labels, weights and per-sample values are Eigen vectors of any kind")
   loss.per_sample(z, labels, values);
   CHECK(loss(z, wide_labels, sage::weights(weights)).value ==
         Approx((values[0] + 2 * values[2]) / 3).epsilon(1e-14));
-  CHECK(loss(z, labels, sage::weights(3 * weights)).value == Approx(loss(z, labels, sage::weights(weights)).value));
+  auto const weighted = loss(z, labels, sage::weights(weights)).value;
+  CHECK(loss(z, labels, sage::weights(3 * weights)).value == Approx(weighted));
 }
 
 TEST_CASE("a gradient may stand exactly in the place of its Eigen input, and nowhere else over it") {

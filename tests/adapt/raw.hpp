@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <vector>
 
-/// What raw pointers give for one batch of triplets: adapted tensors must give the same bits, for only the way to the
-/// elements differs.
+/// What raw pointers give for one batch of triplets: adapted tensors must give the same bits, for only the
+/// way to the elements differs.
 namespace raw {
 
 using sage::index_t;

@@ -1,6 +1,6 @@
 #pragma once
-/// Eigen matrices, arrays, maps, references and blocks as arguments of every loss: matrix(i, j) is v(i, j) in either
-/// storage order, at any stride. Vectors of compile time (N×1, 1×N) have rank 1, all else rank 2.
+/// Eigen matrices, arrays, maps, references and blocks as arguments of every loss: matrix(i, j) is v(i, j) in
+/// either storage order, at any stride. Vectors of compile time (N×1, 1×N) have rank 1, all else rank 2.
 ///
 /// Lazy expressions (a + b, a.cwiseAbs()) are evaluated once into a temporary; they cannot be outputs.
 /// Example: examples/quickstart_eigen.cpp
@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
 namespace sage {
 
@@ -27,18 +28,21 @@ inline constexpr bool is_half<Eigen::bfloat16> = true;
 SAGE_ABI_BEGIN
 namespace detail {
 
-// The Eigen type that T is or derives from. Asked by deduction: it must be harmless for types of other libraries.
+// The Eigen type that T is or derives from. Asked by deduction: it must be harmless for types of other
+// libraries.
 template <class Derived>
 Derived eigen_dense_of(Eigen::DenseBase<Derived> const&);
 
 template <class T>
-concept eigen_dense = requires(T const& t) { detail::eigen_dense_of(t); };
+concept eigen_dense = requires(T const& t) {
+  detail::eigen_dense_of(t);
+};
 
 template <eigen_dense T>
 using eigen_type = std::remove_cvref_t<decltype(std::declval<T const&>().derived())>;
 
 template <class T>
-concept eigen_with_memory = eigen_dense<T> && (eigen_type<T>::Flags & Eigen::DirectAccessBit) != 0;
+concept eigen_with_memory = eigen_dense<T> &&(eigen_type<T>::Flags& Eigen::DirectAccessBit) != 0;
 
 }  // namespace detail
 SAGE_ABI_END
@@ -71,7 +75,9 @@ struct tensor_traits<T> {
   static constexpr std::size_t rank = detail::eigen_type<T>::IsVectorAtCompileTime ? 1 : 2;
   static constexpr auto space = memory_space::host;
 
-  SAGE_INLINE static auto evaluate(T const& expression) { return typename detail::eigen_type<T>::PlainObject(expression.derived()); }
+  SAGE_INLINE static auto evaluate(T const& expression) {
+    return typename detail::eigen_type<T>::PlainObject(expression.derived());
+  }
 };
 
 }  // namespace sage

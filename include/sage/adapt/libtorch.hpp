@@ -1,6 +1,7 @@
 #pragma once
-/// at::Tensor (torch::Tensor) as an argument of every loss. Element type, rank and device are known only at run time:
-/// they are resolved once, at the boundary, and a mistake is an argument_error or shape_error that says what came.
+/// at::Tensor (torch::Tensor) as an argument of every loss. Element type, rank and device are known only at
+/// run time: they are resolved once, at the boundary, and a mistake is an argument_error or shape_error that
+/// says what came.
 
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
@@ -33,7 +34,8 @@ inline void require_dense(at::TensorBase const& t, char const* function, char co
   if (!t.device().is_cpu())
     raise<argument_error>(function, ": ", name, " lives on ", t.device().str(), ", expected a CPU tensor");
   if (t.layout() != c10::kStrided)
-    raise<argument_error>(function, ": ", name, " is sparse or of another layout without strides, expected a dense tensor");
+    raise<argument_error>(function, ": ", name,
+                          " is sparse or of another layout without strides, expected a dense tensor");
   if (t.is_neg())
     raise<argument_error>(function, ": ", name, " is lazily negated, expected its resolve_neg()");
   if (t.dim() > static_cast<std::int64_t>(max_rank))
@@ -42,11 +44,11 @@ inline void require_dense(at::TensorBase const& t, char const* function, char co
 
 [[noreturn]] inline void raise_element_type(at::TensorBase const& t, char const* function, char const* name,
                                             char const* expected) {
-  sage::detail::raise<argument_error>(function, ": ", name, " has element type ", c10::toString(t.scalar_type()),
-                                      ", expected ", expected);
+  sage::detail::raise<argument_error>(function, ": ", name, " has element type ",
+                                      c10::toString(t.scalar_type()), ", expected ", expected);
 }
 
-// One read of the storage's address. LibTorch 2 copies lazily: reading there must not ask for writable memory.
+// LibTorch 2 copies storage lazily: who only reads must not ask for writable memory.
 template <class E, class Tensor>
 E* data_of(Tensor const& t) {
   if constexpr (std::is_const_v<E> && requires { t.const_data_ptr(); }) {
@@ -77,8 +79,8 @@ strided_view<E, Rank> view(at::TensorBase const& t, char const* name = "the tens
     return v;
   } else {
     if (v.rank() != Rank)
-      sage::detail::raise<shape_error>("sage::libtorch::view: ", name, " has shape ", sage::detail::shape_text(v),
-                                       ", expected rank ", Rank);
+      sage::detail::raise<shape_error>("sage::libtorch::view: ", name, " has shape ",
+                                       sage::detail::shape_text(v), ", expected rank ", Rank);
     extents<Rank> n;
     strides<Rank> s;
     for (std::size_t d = 0; d < Rank; ++d) {
@@ -104,31 +106,43 @@ struct libtorch_traits {
     return libtorch::detail::view_as<E>(t, function, name);
   }
 
-  /// f(std::type_identity<E>{}) of the tensor's element type E; what it returns becomes what it returns for double.
+  /// f(std::type_identity<E>{}) of the tensor's element type E; its result as the one that double gives.
   template <class F>
   static auto visit_floating(at::TensorBase const& t, char const* function, char const* name, F const& f) {
     using result = decltype(f(std::type_identity<double>{}));
     libtorch::detail::require_dense(t, function, name);
     switch (t.scalar_type()) {
-      case c10::kFloat: return static_cast<result>(f(std::type_identity<float>{}));
-      case c10::kDouble: return static_cast<result>(f(std::type_identity<double>{}));
-      case c10::kHalf: return static_cast<result>(f(std::type_identity<c10::Half>{}));
-      case c10::kBFloat16: return static_cast<result>(f(std::type_identity<c10::BFloat16>{}));
-      default: libtorch::detail::raise_element_type(t, function, name, "Float, Double, Half or BFloat16");
+      case c10::kFloat:
+        return static_cast<result>(f(std::type_identity<float>{}));
+      case c10::kDouble:
+        return static_cast<result>(f(std::type_identity<double>{}));
+      case c10::kHalf:
+        return static_cast<result>(f(std::type_identity<c10::Half>{}));
+      case c10::kBFloat16:
+        return static_cast<result>(f(std::type_identity<c10::BFloat16>{}));
+      default:
+        libtorch::detail::raise_element_type(t, function, name, "Float, Double, Half or BFloat16");
     }
   }
 
   /// f(view of const elements) of the tensor's integer type.
   template <class F>
-  static decltype(auto) visit_integers(at::TensorBase const& t, char const* function, char const* name, F const& f) {
+  static decltype(auto) visit_integers(at::TensorBase const& t, char const* function, char const* name,
+                                       F const& f) {
     libtorch::detail::require_dense(t, function, name);
     switch (t.scalar_type()) {
-      case c10::kLong: return f(view_as<std::int64_t const>(t, function, name));
-      case c10::kInt: return f(view_as<std::int32_t const>(t, function, name));
-      case c10::kShort: return f(view_as<std::int16_t const>(t, function, name));
-      case c10::kChar: return f(view_as<std::int8_t const>(t, function, name));
-      case c10::kByte: return f(view_as<std::uint8_t const>(t, function, name));
-      default: libtorch::detail::raise_element_type(t, function, name, "an integer type");
+      case c10::kLong:
+        return f(view_as<std::int64_t const>(t, function, name));
+      case c10::kInt:
+        return f(view_as<std::int32_t const>(t, function, name));
+      case c10::kShort:
+        return f(view_as<std::int16_t const>(t, function, name));
+      case c10::kChar:
+        return f(view_as<std::int8_t const>(t, function, name));
+      case c10::kByte:
+        return f(view_as<std::uint8_t const>(t, function, name));
+      default:
+        libtorch::detail::raise_element_type(t, function, name, "an integer type");
     }
   }
 };

@@ -27,12 +27,15 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-// The xtensor type that T is or derives from. Asked by deduction: it must be harmless for types of other libraries.
+// The xtensor type that T is or derives from. Asked by deduction: it must be harmless for types of other
+// libraries.
 template <class Derived>
 Derived xtensor_expression_of(xt::xexpression<Derived> const&);
 
 template <class T>
-concept xtensor_expression = requires(T const& t) { detail::xtensor_expression_of(t); };
+concept xtensor_expression = requires(T const& t) {
+  detail::xtensor_expression_of(t);
+};
 
 template <class T>
 concept xtensor_with_memory = xtensor_expression<T> && requires(T& t) {
@@ -48,7 +51,8 @@ template <detail::xtensor_expression T>
   requires detail::xtensor_with_memory<T>
 struct tensor_traits<T> {
   using element_type = std::remove_cv_t<typename T::value_type>;
-  static constexpr std::size_t rank = xt::get_rank<T>::value;  // SIZE_MAX, which is dynamic_rank, where it can change
+  static constexpr std::size_t rank =
+      xt::get_rank<T>::value;  // SIZE_MAX, which is dynamic_rank, where it can change
   static constexpr auto space = memory_space::host;
 
   template <class G>
@@ -57,7 +61,8 @@ struct tensor_traits<T> {
     std::size_t const dimensions = g.dimension();
     constexpr std::size_t most = rank == dynamic_rank ? max_rank : rank;
     if (dimensions > most)
-      detail::raise<shape_error>("sage: an xtensor expression has rank ", dimensions, ", expected at most ", most);
+      detail::raise<shape_error>("sage: an xtensor expression has rank ", dimensions, ", expected at most ",
+                                 most);
     extents<most> n;
     strides<most> s;
     for (std::size_t d = 0; d < dimensions; ++d) {

@@ -1,5 +1,5 @@
 #pragma once
-/// SAGE in LibTorch: differentiable functions and modules on at::Tensor, and LibTorch's thread pool as an executor.
+/// SAGE in LibTorch: differentiable functions and modules on at::Tensor; LibTorch's threads as an executor.
 
 #include <sage/adapt/libtorch.hpp>
 #include <sage/framework/libtorch/consistency_loss.hpp>

@@ -12,15 +12,16 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace libtorch {
 
-/// Cross entropy with integer labels, see sage::cross_entropy_loss; differentiable with respect to the logits.
+/// Cross entropy with integer labels, see sage::cross_entropy_loss; differentiable by the logits.
 ///
-/// Shapes:    logits (…, K), the classes last (torch's functional::cross_entropy has them second); labels (…) of any
-///            integer type; weights (…), one per sample (torch's are one per class), or undefined; the value ().
-/// Cost:      value and gradient in one pass here, the gradient only if the logits require grad; backward scales it.
+/// Shapes:    logits (…, K), the classes last (torch's functional::cross_entropy has them second); labels (…)
+///            of any integer type; weights (…) of the samples, or undefined for none; the value ().
+/// Cost:      one pass here, with the gradient only if the logits require grad; backward scales it.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::cross_entropy_loss(z, labels, {.label_smoothing = 0.1}).backward();
 inline at::Tensor cross_entropy_loss(at::Tensor const& logits, at::Tensor const& labels,
-                                     sage::cross_entropy_loss const& options = {}, at::Tensor const& weights = {}) {
+                                     sage::cross_entropy_loss const& options = {},
+                                     at::Tensor const& weights = {}) {
   detail::operands<1> const x{options.name, {"logits"}, {logits}, weights};
   at::Tensor const y = detail::int64_labels(labels, options.name);
   return detail::reduced(options, x, view<std::int64_t const>(y));

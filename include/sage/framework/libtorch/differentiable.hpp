@@ -6,6 +6,8 @@
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -24,19 +26,20 @@ struct evaluated_loss {
   variable_list gradients;  // ∂value/∂input; undefined for an input that wants none
 };
 
-/// Gradients that cannot be differentiated again, in words. They hang on what they were computed from, so that a
-/// second derivative always comes by here, whichever input it is asked for.
+/// Gradients that cannot be differentiated again, in words. They hang on what they were computed from, so
+/// that a second derivative always comes by here, whichever input it is asked for.
 struct no_second_derivative : torch::autograd::Function<no_second_derivative> {
-  static variable_list forward(AutogradContext* context, at::TensorList sources, variable_list const& gradients,
-                               std::string const& name) {
+  static variable_list forward(AutogradContext* context, at::TensorList sources,
+                               variable_list const& gradients, std::string const& name) {
     context->saved_data["name"] = name;
     context->saved_data["sources"] = static_cast<std::int64_t>(sources.size());
     return gradients;
   }
   static variable_list backward(AutogradContext* context, variable_list const&) {
     auto const name = context->saved_data["name"].toStringRef();
-    TORCH_CHECK(false, name, ": the second derivative is not implemented; the gradient of this loss cannot be "
-                             "differentiated again (create_graph gives first derivatives only)");
+    TORCH_CHECK(false, name,
+                ": the second derivative is not implemented; the gradient of this loss cannot be "
+                "differentiated again (create_graph gives first derivatives only)");
     return {};
   }
 };
@@ -67,7 +70,8 @@ struct with_known_gradients : torch::autograd::Function<with_known_gradients> {
     if (c10::GradMode::is_enabled()) {
       variable_list sources(saved.begin(), saved.begin() + static_cast<std::ptrdiff_t>(inputs));
       sources.push_back(upstream[0]);
-      scaled = no_second_derivative::apply(at::TensorList(sources), scaled, context->saved_data["name"].toStringRef());
+      scaled = no_second_derivative::apply(at::TensorList(sources), scaled,
+                                           context->saved_data["name"].toStringRef());
     }
     for (std::size_t i = 0, k = 0; i < inputs; ++i)
       if (saved[inputs + i].defined()) result[i] = scaled[k++];

@@ -13,8 +13,8 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace libtorch {
 
-/// Rows in blocks over LibTorch's own thread pool (at::parallel_for): as many threads as at::set_num_threads says,
-/// and none beside those that LibTorch has anyway. Bitwise the same results for any number of threads.
+/// Rows in blocks over LibTorch's own thread pool (at::parallel_for): as many threads as at::set_num_threads
+/// says, and none beside those that LibTorch has anyway. Bitwise the same results for any number of threads.
 /// Example: loss.value_and_grad(sage::libtorch::executor{}, anchor, positive, negative, d_a, d_p, d_n)
 struct executor {
   exec::simd inner{};

@@ -36,8 +36,8 @@ inline at::Tensor int64_labels(at::Tensor const& labels, char const* function) {
   return labels.to(c10::kLong);
 }
 
-/// The N inputs of one call of a loss, made ready: halves are widened to float (they are computed in float anyway, and
-/// rounded once), and an input has memory for its gradient if grad mode is on and it requires grad.
+/// The N inputs of one call of a loss, made ready: halves are widened, and an input has memory for its gradient
+/// if grad mode is on and it requires grad.
 template <std::size_t N>
 class operands {
  public:
@@ -57,7 +57,8 @@ class operands {
     if (!weights_.defined()) return;
     if (records && weights_.requires_grad())
       sage::detail::raise<argument_error>(
-          function_, ": weights requires grad, but the loss is not differentiated by them: pass weights.detach()");
+          function_,
+          ": weights requires grad, but the loss is not differentiated by them: pass weights.detach()");
     weights_ = weights_.to(input_[0].scalar_type());
   }
 

@@ -50,12 +50,13 @@ auto last_three(std::array<T, 6> const& a) {
 /// The complete SAGE loss, see sage::sage_loss; differentiable with respect to all logits and embeddings.
 ///
 /// Options:   a sage::sage_loss, `{.margin = 0.3}` for its default distance and divergence.
-/// Shapes:    logits (N, K), embeddings (N, D), labels (N) of any integer type, weights (N) or undefined for none.
-/// Cost:      value and gradients in one pass here, gradients only for tensors that require grad; backward scales them.
+/// Shapes:    logits (N, K), embeddings (N, D), labels (N) of any integer type, weights (N) or undefined.
+/// Cost:      one pass here, with gradients only for tensors that require grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   auto terms = sage::libtorch::sage_loss(z, z_plus, z_minus, e, e_plus, e_minus, labels);
 ///            terms.total.backward();
-template <class Distance = normalized_euclidean, class Divergence = jensen_shannon, class Degradation = no_check>
+template <class Distance = normalized_euclidean, class Divergence = jensen_shannon,
+          class Degradation = no_check>
 sage_terms sage_loss(at::Tensor const& logits, at::Tensor const& logits_plus, at::Tensor const& logits_minus,
                      at::Tensor const& embeddings, at::Tensor const& embeddings_plus,
                      at::Tensor const& embeddings_minus, at::Tensor const& labels,
@@ -69,8 +70,8 @@ sage_terms sage_loss(at::Tensor const& logits, at::Tensor const& logits_plus, at
     auto const out = x.template outputs<E>();
     auto const r = x.template with_weights<E>([&](auto const&... w) {
       return options.value_and_grad(executor{}, detail::first_three(in), detail::last_three(in),
-                                    view<std::int64_t const>(y), detail::first_three(out), detail::last_three(out),
-                                    w...);
+                                    view<std::int64_t const>(y), detail::first_three(out),
+                                    detail::last_three(out), w...);
     });
     auto const scalar = [&](auto const& value) { return x.scalar(static_cast<double>(value)); };
     return sage_terms{x.differentiable(scalar(r.value)),
@@ -85,7 +86,8 @@ sage_terms sage_loss(at::Tensor const& logits, at::Tensor const& logits_plus, at
 }
 
 /// Its unreduced values, one for each sample: (N).
-template <class Distance = normalized_euclidean, class Divergence = jensen_shannon, class Degradation = no_check>
+template <class Distance = normalized_euclidean, class Divergence = jensen_shannon,
+          class Degradation = no_check>
 at::Tensor sage_loss_per_sample(at::Tensor const& logits, at::Tensor const& logits_plus,
                                 at::Tensor const& logits_minus, at::Tensor const& embeddings,
                                 at::Tensor const& embeddings_plus, at::Tensor const& embeddings_minus,
@@ -106,7 +108,8 @@ at::Tensor sage_loss_per_sample(at::Tensor const& logits, at::Tensor const& logi
     x.template with_weights<E>([&](auto const&... w) {
       options.per_sample(executor{}, z, e, label_view, detail::view_as<E>(values, options.name, "out"), w...);
       if (x.wants_gradient())
-        options.backward(executor{}, ones, z, e, label_view, detail::first_three(out), detail::last_three(out), w...);
+        options.backward(executor{}, ones, z, e, label_view, detail::first_three(out),
+                         detail::last_three(out), w...);
     });
   });
   return x.differentiable(values);

@@ -27,14 +27,15 @@ struct augmented_pair {
   at::Tensor minus;  // x⁻: the salient pixels degraded, the rest kept
 };
 
-/// x⁺ and x⁻ of images and prepared maps, see sage::saliency_pair, on LibTorch's threads. Augmentation of data: no
-/// gradient flows to images or maps.
+/// x⁺ and x⁻ of images and prepared maps, see sage::saliency_pair, on LibTorch's threads. Augmentation of
+/// data: no gradient flows to images or maps.
 ///
 /// Shapes:    images (N, C, H, W) in any memory format, which the copies keep (channels_last too);
 ///            maps (N, H, W) or (N, 1, H, W) with values in [0, 1]; one element type.
 /// Cost:      see sage::saliency_pair; halves by way of float copies.
 /// Errors:    shape_error, argument_error.
-/// Example:   auto [plus, minus] = saliency_pair(images, maps, sage::saliency_pair{sage::gaussian_blur{.sigma = 4}});
+/// Example:   auto [plus, minus] = saliency_pair(images, maps, sage::saliency_pair{sage::gaussian_blur{.sigma
+///            = 4}});
 template <class Degradation = gaussian_blur>
 augmented_pair saliency_pair(at::Tensor const& images, at::Tensor const& maps,
                              sage::saliency_pair<Degradation> const& options = {}) {
@@ -49,7 +50,8 @@ augmented_pair saliency_pair(at::Tensor const& images, at::Tensor const& maps,
   return {pair.plus.to(images.scalar_type()), pair.minus.to(images.scalar_type())};
 }
 
-/// Maps made ready for saliency_pair, and one weight for each sample: 0 where the map says nothing (empty, constant).
+/// Maps made ready for saliency_pair, and one weight for each sample: 0 where the map says nothing (empty,
+/// constant).
 struct prepared_maps {
   at::Tensor maps;     // (N, 1, H, W), float, in [0, 1]
   at::Tensor weights;  // (N), 1 or 0: the weights of sage_loss
@@ -64,7 +66,8 @@ inline prepared_maps prepare_saliency(at::Tensor const& maps, std::int64_t heigh
                                       sage::saliency_map const& options = {}) {
   detail::require_dense(maps, "saliency_map", "maps");
   if (maps.dim() != 3 && maps.dim() != 4)
-    sage::detail::raise<shape_error>("saliency_map: maps has rank ", maps.dim(), ", expected (N, h, w) or (N, 1, h, w)");
+    sage::detail::raise<shape_error>("saliency_map: maps has rank ", maps.dim(),
+                                     ", expected (N, h, w) or (N, 1, h, w)");
   c10::NoGradGuard const no_graph;
   at::Tensor const given = maps.to(c10::kFloat);
   std::int64_t const n = maps.size(0);

@@ -12,8 +12,8 @@ SAGE_ABI_BEGIN
 namespace libtorch {
 namespace detail {
 
-/// Half types are computed in float anyway: widened here once, results rounded once, so that whoever includes the
-/// framework compiles every loss for two element types instead of four.
+/// Half types are computed in float anyway: widened here once, results rounded once, so that whoever includes
+/// the framework compiles every loss for two element types instead of four.
 inline at::Tensor widened(at::Tensor const& t) {
   bool const half = t.scalar_type() == c10::kHalf || t.scalar_type() == c10::kBFloat16;
   return half ? t.to(c10::kFloat) : t;

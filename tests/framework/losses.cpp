@@ -1,0 +1,256 @@
+#include "framework/torch.hpp"
+
+#include "framework/gradients.hpp"
+
+#include <sage/framework/libtorch.hpp>
+
+namespace {
+
+using namespace gradients;
+using sage::reduction;
+namespace st = sage::libtorch;
+
+/// How the values lie in memory: as they come, transposed, every second element, one row for all.
+enum class arrangement { contiguous, transposed, sliced, expanded };
+
+at::Tensor arranged(at::Tensor const& t, arrangement how) {
+  switch (how) {
+    case arrangement::contiguous:
+      return t;
+    case arrangement::transposed:
+      return t.transpose(0, -1).contiguous().transpose(0, -1);
+    case arrangement::sliced:
+      return t.repeat_interleave(2, -1).slice(-1, 0, at::nullopt, 2);
+    case arrangement::expanded:
+      return t.slice(0, 0, 1).expand_as(t);
+  }
+  return t;
+}
+
+at::Reduction::Reduction torch_reduction(reduction r) {
+  return r == reduction::sum ? at::Reduction::Sum : at::Reduction::Mean;
+}
+
+/// Value and gradients of one function against another's, which is computed in double.
+template <class F, class G>
+void compare(F const& computed, G const& oracle, tensors const& values, double tolerance) {
+  tensors x, doubles;
+  for (auto const& v : values) {
+    x.push_back(v.detach().requires_grad_());
+    doubles.push_back(v.detach().to(at::kDouble).clone().requires_grad_());
+  }
+  auto const l = computed(x), expected = oracle(doubles);
+  REQUIRE(l.sizes() == expected.sizes());
+  CHECK(relative_error(l, expected) < tolerance);
+  auto const upstream = at::rand_like(expected) + 0.5;
+  auto const g = torch::autograd::grad({l}, x, {upstream.to(l.scalar_type())});
+  auto const g_expected = torch::autograd::grad({expected}, doubles, {upstream});
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    CAPTURE(k);
+    CHECK(g[k].scalar_type() == x[k].scalar_type());
+    CHECK(relative_error(g[k], g_expected[k]) < tolerance);
+  }
+}
+
+// Sums of up to a hundred terms in either order: tens of roundings of 2^-53, or of 2^-24.
+double tolerance(at::ScalarType type) { return type == at::kDouble ? 1e-13 : 1e-5; }
+
+}  // namespace
+
+TEST_CASE("triplet_margin_loss is LibTorch's for every margin, swap, reduction, type and stride") {
+  at::manual_seed(1);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const how =
+      GENERATE(arrangement::contiguous, arrangement::transposed, arrangement::sliced, arrangement::expanded);
+  auto const swap = GENERATE(false, true);
+  CAPTURE(type, static_cast<int>(how), swap);
+  for (double const margin : {0.2, 1.0, 3.0}) {
+    tensors const x{arranged(normal({7, 33}, type), how), normal({7, 33}, type), normal({7, 33}, type)};
+    for (auto const r : {reduction::mean, reduction::sum})
+      compare(
+          [&](tensors const& t) {
+            return st::triplet_margin_loss(t[0], t[1], t[2],
+                                           {.margin = margin, .swap = swap, .reduction = r});
+          },
+          [&](tensors const& t) {
+            return at::triplet_margin_loss(t[0], t[1], t[2], margin, 2, 1e-6, swap, torch_reduction(r));
+          },
+          x, tolerance(type));
+    compare(
+        [&](tensors const& t) {
+          return st::triplet_margin_loss_per_sample(t[0], t[1], t[2], {.margin = margin, .swap = swap});
+        },
+        [&](tensors const& t) {
+          return at::triplet_margin_loss(t[0], t[1], t[2], margin, 2, 1e-6, swap, at::Reduction::None);
+        },
+        x, tolerance(type));
+  }
+}
+
+TEST_CASE("cross_entropy_loss is LibTorch's for every smoothing, ignored index, reduction, type and stride") {
+  at::manual_seed(2);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const how =
+      GENERATE(arrangement::contiguous, arrangement::transposed, arrangement::sliced, arrangement::expanded);
+  auto const classes = GENERATE(2, 10, 130);
+  CAPTURE(type, static_cast<int>(how), classes);
+  auto labels = at::randint(0, classes, {9}, at::kLong);
+  labels[4] = 1;
+  for (double const smoothing : {0.0, 0.1, 1.0})
+    for (int64_t const ignore : {-100, 1}) {
+      sage::cross_entropy_loss options{.label_smoothing = smoothing, .ignore_index = ignore};
+      tensors const x{arranged(3 * normal({9, classes}, type), how)};
+      if (ignore == 1) labels.slice(0, 5, 9).fill_(0);  // some are left
+      for (auto const r : {reduction::mean, reduction::sum}) {
+        options.reduction = r;
+        compare([&](tensors const& t) { return st::cross_entropy_loss(t[0], labels, options); },
+                [&](tensors const& t) {
+                  return at::cross_entropy_loss(t[0], labels, {}, torch_reduction(r), ignore, smoothing);
+                },
+                x, tolerance(type));
+      }
+      compare(
+          [&](tensors const& t) {
+            return st::cross_entropy_loss_per_sample(t[0], labels.to(at::kInt), options);
+          },
+          [&](tensors const& t) {
+            return at::cross_entropy_loss(t[0], labels, {}, at::Reduction::None, ignore, smoothing);
+          },
+          x, tolerance(type));
+    }
+}
+
+TEST_CASE("consistency_loss is the Jensen-Shannon divergence composed of LibTorch's log_softmax") {
+  at::manual_seed(3);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const how = GENERATE(arrangement::contiguous, arrangement::transposed, arrangement::sliced);
+  auto const classes = GENERATE(2, 5, 100);
+  CAPTURE(type, static_cast<int>(how), classes);
+  for (double const temperature : {0.5, 1.0, 4.0}) {
+    auto const js =
+        [&](tensors const& t) {  // the textbook formula: in double, and for logits far apart, good to 1e-13
+          auto const log_p = at::log_softmax(t[0] / temperature, -1),
+                     log_q = at::log_softmax(t[1] / temperature, -1);
+          auto const log_m = ((log_p.exp() + log_q.exp()) / 2).log();
+          return ((log_p.exp() * (log_p - log_m)).sum(-1) + (log_q.exp() * (log_q - log_m)).sum(-1)) / 2;
+        };
+    tensors const x{arranged(normal({3, 4, classes}, type), how), normal({3, 4, classes}, type)};
+    sage::consistency_loss<> const options{.temperature = temperature};
+    double const near = type == at::kDouble ? 1e-12 : 1e-5;
+    compare([&](tensors const& t) { return st::consistency_loss(t[0], t[1], options); },
+            [&](tensors const& t) { return js(t).mean(); }, x, near);
+    compare([&](tensors const& t) { return st::consistency_loss_per_sample(t[0], t[1], options); }, js, x,
+            near);
+  }
+}
+
+TEST_CASE("every gradient is the derivative of its value") {
+  at::manual_seed(4);
+  auto const weights = at::tensor({0.5, 1.0, 0.0, 2.0}, at::kDouble),
+             upstream = at::tensor({1.0, -2.0, 3.0, 0.5}, at::kDouble);
+  auto const labels = at::tensor({0, 2, 1, -100}, at::kLong);
+  auto const pair = tensors{normal({4, 3}), normal({4, 3})};
+  auto const three = tensors{normal({4, 6}), normal({4, 6}), normal({4, 6})};
+
+  SECTION("triplet_margin_loss") {
+    sage::triplet_margin_loss<sage::normalized_euclidean> const normalized{.margin = 1};
+    check([&](tensors const& t) { return st::triplet_margin_loss(t[0], t[1], t[2], normalized); }, three);
+    check(
+        [&](tensors const& t) {
+          return st::triplet_margin_loss(t[0], t[1], t[2], {.margin = 2, .swap = true}, weights);
+        },
+        three);
+    check(
+        [&](tensors const& t) {
+          return st::triplet_margin_loss(t[0], t[1], t[2], {.reduction = reduction::mean_active});
+        },
+        three);
+    check(
+        [&](tensors const& t) {
+          return (st::triplet_margin_loss_per_sample(t[0], t[1], t[2], normalized, weights) * upstream).sum();
+        },
+        three);
+  }
+  SECTION("consistency_loss") {
+    check(
+        [&](tensors const& t) { return st::consistency_loss(t[0], t[1], {.temperature = 2}, weights).exp(); },
+        pair);
+    check([&](tensors const& t) { return (st::consistency_loss_per_sample(t[0], t[1]) * upstream).sum(); },
+          pair);
+    sage::consistency_loss<> const tilted{.divergence = {.beta = 0.2}};
+    check([&](tensors const& t) { return st::consistency_loss(t[0], t[1], tilted); }, pair);
+  }
+  SECTION("degradation_loss") {
+    check([&](tensors const& t) { return st::degradation_loss({t[0]}); }, {pair[0]});
+    sage::degradation_loss<sage::repel<>> const repel{.check = {.margin = 0.6}};
+    check([&](tensors const& t) { return st::degradation_loss({t[0], t[1]}, repel, weights); }, pair);
+    sage::degradation_loss<sage::rank<>> const rank{.temperature = 2, .check = {.margin = 0.3}};
+    check(
+        [&](tensors const& t) {
+          return (st::degradation_loss_per_sample({t[0], t[1], t[2]}, rank) * upstream).sum();
+        },
+        three);
+  }
+  SECTION("cross_entropy_loss") {
+    check(
+        [&](tensors const& t) {
+          return st::cross_entropy_loss(t[0], labels, {.label_smoothing = 0.1}, weights);
+        },
+        {pair[0]});
+    check(
+        [&](tensors const& t) { return (st::cross_entropy_loss_per_sample(t[0], labels) * upstream).sum(); },
+        {pair[0]});
+  }
+  SECTION("sage_loss") {
+    sage::sage_loss<sage::euclidean, sage::jensen_shannon, sage::rank<>> const options{
+        .margin = 1,
+        .temperature = 2,
+        .label_smoothing = 0.1,
+        .triplet_weight = 0.7,
+        .consistency_weight = 3,
+        .degradation = {.margin = 0.5}};
+    tensors const x{pair[0], pair[1], normal({4, 3}), three[0], three[1], three[2]};
+    check(
+        [&](tensors const& t) {
+          return st::sage_loss(t[0], t[1], t[2], t[3], t[4], t[5], labels, options, weights).total;
+        },
+        x);
+    check(
+        [&](tensors const& t) {
+          return (st::sage_loss_per_sample(t[0], t[1], t[2], t[3], t[4], t[5], labels, options, weights) *
+                  upstream)
+              .sum();
+        },
+        x);
+  }
+}
+
+TEST_CASE(
+    "the total of sage_loss is the weighted sum of its terms, and each term is the function of its name") {
+  at::manual_seed(5);
+  tensors z, e;
+  for (int k = 0; k < 3; ++k) z.push_back(normal({6, 4})), e.push_back(normal({6, 8}));
+  auto const labels = at::randint(0, 4, {6}, at::kLong),
+             weights = at::tensor({1.0, 0.0, 1.0, 1.0, 2.0, 0.0}, at::kDouble);
+  sage::sage_loss<sage::normalized_euclidean, sage::jensen_shannon, sage::repel<>> const options{
+      .positive_classification_weight = 0.5,
+      .triplet_weight = 2,
+      .consistency_weight = 3,
+      .degradation_weight = 4,
+      .degradation = {.margin = 0.5}};
+  auto const r = st::sage_loss(z[0], z[1], z[2], e[0], e[1], e[2], labels, options, weights);
+  auto const value = [](at::Tensor const& t) { return t.item<double>(); };
+  CHECK(value(r.total) == Approx(value(r.classification) + 0.5 * value(r.positive_classification) +
+                                 2 * value(r.triplet) + 3 * value(r.consistency) + 4 * value(r.degradation))
+                              .epsilon(1e-14));
+  CHECK(at::equal(r.classification, st::cross_entropy_loss(z[0], labels)));
+  CHECK(at::equal(r.positive_classification, st::cross_entropy_loss(z[1], labels, {}, weights)));
+  sage::triplet_margin_loss<sage::normalized_euclidean> const triplet{.margin = 0.5};
+  CHECK(at::equal(r.triplet, st::triplet_margin_loss(e[0], e[1], e[2], triplet, weights)));
+  CHECK(at::equal(r.consistency, st::consistency_loss(z[0], z[1], {}, weights)));
+  sage::degradation_loss<sage::repel<>> const degradation{.check = {.margin = 0.5}};
+  CHECK(at::equal(r.degradation, st::degradation_loss({z[0], z[2]}, degradation, weights)));
+  CHECK(r.active > 0);
+  CHECK(r.non_finite == 0);
+  CHECK_FALSE(r.triplet.requires_grad());
+}
