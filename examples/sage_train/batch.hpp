@@ -21,14 +21,16 @@ struct batch {
   std::vector<std::int64_t> labels;
 };
 
-/// For every sample the sample whose map it uses. Shuffled maps go round among the samples of `members` that have one.
+/// For every sample the sample whose map it uses. Shuffled maps go round among the samples of `members` that
+/// have one.
 std::vector<std::size_t> map_sources(dataset const& data, std::span<const std::size_t> members, map_use use,
                                      std::uint64_t seed);
 
 /// The samples as they are.
 batch assemble(dataset const& data, std::span<const std::size_t> chosen);
 
-/// Samples for training: with the maps of `sources`, and mirrored at random, a function of (seed, epoch, sample).
+/// Samples for training: with the maps of `sources`, and mirrored at random, a function of (seed, epoch,
+/// sample).
 struct training_batches {
   dataset const& data;
   std::vector<std::size_t> sources;

@@ -2,6 +2,7 @@
 
 #include "files.hpp"
 #include "input_error.hpp"
+#include "text_reader.hpp"
 
 #include <cstdint>
 #include <iomanip>
@@ -40,7 +41,7 @@ struct blob_reader {
 std::string position_text(training_state const& s) {
   std::ostringstream out;
   out << std::setprecision(17) << s.epoch << ' ' << s.step << ' ' << s.best_val_loss << ' '
-      << s.best_val_accuracy << ' ' << s.term_sums.size();
+      << s.term_sums.size();
   for (double const sum : s.term_sums) out << ' ' << sum;
   return std::move(out).str();
 }
@@ -60,11 +61,11 @@ std::map<std::string, std::size_t> epochs_from_text(std::string const& text) {
 }
 
 void read_position(std::string const& text, training_state& s) {
-  std::istringstream in(text);
-  std::size_t terms = 0;
-  in >> s.epoch >> s.step >> s.best_val_loss >> s.best_val_accuracy >> terms;
-  s.term_sums.resize(terms);
-  for (double& sum : s.term_sums) in >> sum;
+  text_reader in{std::istringstream(text)};
+  s.epoch = in.count();
+  s.step = in.count();
+  s.best_val_loss = in.number();
+  s.term_sums = in.numbers<double>();
 }
 
 }  // namespace

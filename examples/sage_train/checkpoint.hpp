@@ -17,7 +17,7 @@ struct training_state {
   run_record record;                // method, seed, the number of epochs, the curve so far
   std::size_t epoch = 0, step = 0;  // the next step
   std::vector<double> term_sums;    // of the epoch under way
-  double best_val_loss = 0, best_val_accuracy = 0;
+  double best_val_loss = 0;
   std::string model, optimiser, best_model;  // as LibTorch writes them
 };
 

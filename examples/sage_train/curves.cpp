@@ -12,7 +12,8 @@ namespace sage_train {
 
 namespace {
 
-/// A gnuplot data block of the mean over the seeds of every method: epoch, classification loss, validation accuracy.
+/// A gnuplot data block of the mean over the seeds of every method: epoch, classification loss, validation
+/// accuracy.
 std::string data_blocks(std::vector<run_record> const& runs, std::vector<std::string>& names) {
   std::map<std::string, std::vector<run_record const*>> by_method;
   for (run_record const& r : runs) {

@@ -20,7 +20,8 @@ bool contains(std::vector<std::string> const& labels, std::string const& label) 
   return std::find(labels.begin(), labels.end(), label) != labels.end();
 }
 
-/// The classes to learn: the labels of the training split that are not held out, sorted. Each must stand in every split.
+/// The classes to learn: the labels of the training split that are not held out, sorted. Each must stand in
+/// every split.
 std::vector<std::string> classes_of(manifest const& list, std::vector<std::string> const& hold_out) {
   std::map<std::string, std::array<std::size_t, 3>> first_line;  // of every label in every split
   for (manifest_row const& row : list.rows) {

@@ -35,9 +35,10 @@ struct dataset {
   std::vector<std::size_t> part(split which) const;
 };
 
-/// The images of a manifest at the given size; labels in `hold_out` become unknown and stand in the test only.
-/// A size of zero means: as the first image, its longer side 128.
-/// Errors: input_error, naming the line, for every image or map that cannot be used and for classes that cannot be learned.
+/// The images of a manifest at the given size; labels in `hold_out` become unknown and stand in the test
+/// only. A size of zero means: as the first image, its longer side 128.
+/// Errors: input_error, naming the line, for every image or map that cannot be used and for classes that
+/// cannot be learned.
 dataset load_dataset(manifest const& list, std::vector<std::string> const& hold_out, std::size_t height,
                      std::size_t width);
 

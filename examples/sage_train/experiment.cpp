@@ -58,6 +58,11 @@ struct planned_run {
   std::uint64_t seed;
 
   bool is(run_record const& r) const { return r.method == how->name && r.seed == seed; }
+
+  /// Forward passes in a step: what it costs, roughly.
+  double passes() const {
+    return how->supervision == supervision::contrast ? 3 : how->supervision == supervision::positive ? 2 : 1;
+  }
 };
 
 /// Seeds in the outer loop: what is finished at any time is paired.
@@ -66,10 +71,6 @@ std::vector<planned_run> plan_of(options const& with) {
   for (std::size_t s = 0; s < with.seeds; ++s)
     for (std::string const& name : with.methods) plan.push_back({find_method(name), with.first_seed + s});
   return plan;
-}
-
-double passes_of(method const& how) {
-  return how.supervision == supervision::contrast ? 3 : how.supervision == supervision::positive ? 2 : 1;
 }
 
 /// The first line in which two settings differ, as "epochs 20 there, epochs 30 here".
@@ -158,89 +159,131 @@ void write_report(std::vector<run_record> const& runs, dataset const& first,
   if (!drawn) std::printf("curves.png is missing: gnuplot is not installed (apt install gnuplot-nox)\n");
 }
 
+/// The trainings that are asked for, one after the other, with a checkpoint in between.
+class experiment {
+ public:
+  experiment(options const& with, data_source const& source, checkpoint state, std::filesystem::path file,
+             dataset data, std::vector<std::size_t> panel)
+      : with_(with),
+        source_(source),
+        state_(std::move(state)),
+        file_(std::move(file)),
+        data_(std::move(data)),
+        data_seed_(with.first_seed),
+        panel_(std::move(panel)),
+        plan_(plan_of(with)),
+        steps_(steps_per_epoch(data_, with)) {
+    state_.complete = false;
+  }
+
+  /// False when it was interrupted.
+  bool train_all() {
+    double work = 0;
+    for (planned_run const& p : plan_) work += work_of(p);
+    progress bar(work);
+    for (std::size_t i = 0; i < plan_.size(); ++i) {
+      std::string const title = title_of(i);
+      if (auto const before = record_of(plan_[i]); before != state_.finished.end()) {
+        bar.skip(work_of(plan_[i]));
+        bar.say(title + summary(*before) + " (before)");
+        continue;
+      }
+      auto const record = train_one(plan_[i], title, bar);
+      if (!record) {
+        bar.say("interrupted in " + title + "; to continue type\n  " + with_.resume_command);
+        return false;
+      }
+      state_.finished.push_back(*record);
+      state_.current.reset();
+      save_checkpoint(file_, state_);
+      bar.say(title + summary(*record));
+    }
+    return true;
+  }
+
+  void report() {
+    std::vector<run_record> runs;  // those of the plan, in its order; the checkpoint may hold more
+    for (planned_run const& p : plan_) runs.push_back(*record_of(p));
+    write_report(runs, source_.of_seed(with_.first_seed), panel_, with_);
+    state_.complete = true;
+    save_checkpoint(file_, state_);
+  }
+
+ private:
+  double work_of(planned_run const& p) const {
+    return p.passes() * static_cast<double>(steps_ * state_.epochs.at(std::string(p.how->name)));
+  }
+
+  std::string title_of(std::size_t i) const {
+    char title[64];
+    std::snprintf(title, sizeof title, "%*zu/%zu %-13s seed %llu", plan_.size() > 9 ? 2 : 1, i + 1,
+                  plan_.size(), plan_[i].how->name.data(), static_cast<unsigned long long>(plan_[i].seed));
+    return title;
+  }
+
+  std::vector<run_record>::const_iterator record_of(planned_run const& p) const {
+    return std::find_if(state_.finished.begin(), state_.finished.end(),
+                        [&](auto const& r) { return p.is(r); });
+  }
+
+  std::optional<run_record> train_one(planned_run const& p, std::string const& title, progress& bar) {
+    if (p.seed != data_seed_) data_ = source_.of_seed(data_seed_ = p.seed);
+    training_state start;
+    start.record.method = p.how->name;
+    start.record.seed = p.seed;
+    start.record.epochs = state_.epochs.at(start.record.method);
+    if (state_.current && p.is(state_.current->record)) {
+      start = *state_.current;
+      bar.skip(p.passes() * static_cast<double>(start.record.steps));
+      bar.say(title + "  continues in epoch " + std::to_string(start.epoch + 1));
+    }
+    bar.begin(title, start.record.epochs, steps_, p.passes());
+    training_events events;
+    events.stepped = [&](std::size_t epoch, std::size_t step, std::size_t images) {
+      bar.step(epoch, step, images);
+      return interrupt() != 0;
+    };
+    events.keep = [&](training_state const& now) {
+      state_.current = now;
+      save_checkpoint(file_, state_);
+    };
+    bool const shown = p.seed == with_.first_seed;
+    return train(*p.how, data_, with_, std::move(start), shown ? std::span(panel_) : std::span<std::size_t>(),
+                 events);
+  }
+
+  options const& with_;
+  data_source const& source_;
+  checkpoint state_;
+  std::filesystem::path file_;
+  dataset data_;
+  std::uint64_t data_seed_;
+  std::vector<std::size_t> panel_;
+  std::vector<planned_run> plan_;
+  std::size_t steps_;
+};
+
 }  // namespace
 
 int run_experiment(options const& with) {
   int const threads = use_threads(with.threads);
   data_source const source(with);
   dataset data = source.of_seed(with.first_seed);
-  std::vector<std::size_t> const panel = panel_rows(data, with.panel_rows);
   auto const file = with.out / "checkpoint.bin";
-  checkpoint state =
-      opening_state(file, with.training_text() + "images " + std::to_string(fingerprint(data)) + "\n", with);
+  auto const settings = with.training_text() + "images " + std::to_string(fingerprint(data)) + "\n";
+  checkpoint state = opening_state(file, settings, with);
   prepare_folder(with.out);
+
   describe(data, with);
+  std::printf("%zu trainings on %d %s\n", with.methods.size() * with.seeds, threads,
+              threads == 1 ? "thread" : "threads");
+  std::fflush(stdout);
   note_interrupts();
   settle_epochs(state, data, with);
-  state.complete = false;
-
-  auto const plan = plan_of(with);
-  std::size_t const steps = steps_per_epoch(data, with);
-  auto const work_of = [&](method const& how) {
-    return passes_of(how) * static_cast<double>(steps * state.epochs.at(std::string(how.name)));
-  };
-  double work = 0;
-  for (planned_run const& p : plan) work += work_of(*p.how);
-  std::printf("%zu trainings on %d %s\n", plan.size(), threads, threads == 1 ? "thread" : "threads");
-
-  progress bar(work);
-  std::uint64_t data_seed = with.first_seed;
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    auto const& [how, seed] = plan[i];
-    char title[64];
-    std::snprintf(title, sizeof title, "%*zu/%zu %-13s seed %llu", plan.size() > 9 ? 2 : 1, i + 1,
-                  plan.size(), how->name.data(), static_cast<unsigned long long>(seed));
-    auto const finished = std::find_if(state.finished.begin(), state.finished.end(),
-                                       [&](auto const& r) { return plan[i].is(r); });
-    if (finished != state.finished.end()) {
-      bar.skip(work_of(*how));
-      bar.say(title + summary(*finished) + " (before)");
-      continue;
-    }
-    if (seed != data_seed) data = source.of_seed(data_seed = seed);
-
-    training_state start;
-    start.record.method = how->name;
-    start.record.seed = seed;
-    start.record.epochs = state.epochs.at(start.record.method);
-    if (state.current && plan[i].is(state.current->record)) {
-      start = *state.current;
-      bar.skip(passes_of(*how) * static_cast<double>(start.record.steps));
-      bar.say(std::string(title) + "  continues in epoch " + std::to_string(start.epoch + 1));
-    }
-    bar.begin(title, start.record.epochs, steps, passes_of(*how));
-    training_events const events{.stepped =
-                                     [&](std::size_t epoch, std::size_t step, std::size_t images) {
-                                       bar.step(epoch, step, images);
-                                       return interrupt() != 0;
-                                     },
-                                 .keep =
-                                     [&](training_state const& now) {
-                                       state.current = now;
-                                       save_checkpoint(file, state);
-                                     }};
-    auto const shown = seed == with.first_seed ? std::span(panel) : std::span<std::size_t const>();
-    auto const record = train(*how, data, with, std::move(start), shown, events);
-    if (!record) {
-      bar.say("interrupted in " + std::string(title) + "; to continue type\n  " + with.command +
-              (with.resume ? "" : " --resume"));
-      return 128 + interrupt();
-    }
-    state.finished.push_back(*record);
-    state.current.reset();
-    save_checkpoint(file, state);
-    bar.say(title + summary(*record));
-  }
-
-  // What was asked for, in its order; the checkpoint may hold more.
-  std::vector<run_record> runs;
-  for (planned_run const& p : plan)
-    runs.push_back(
-        *std::find_if(state.finished.begin(), state.finished.end(), [&](auto const& r) { return p.is(r); }));
-  bar.say("");
-  write_report(runs, source.of_seed(with.first_seed), panel, with);
-  state.complete = true;
-  save_checkpoint(file, state);
+  auto const panel = panel_rows(data, with.panel_rows);
+  experiment trainings(with, source, std::move(state), file, std::move(data), panel);
+  if (!trainings.train_all()) return 128 + interrupt();
+  trainings.report();
   return 0;
 }
 

@@ -8,7 +8,8 @@
 namespace sage_train {
 
 /// Reads a PNG, JPEG or BMP file as 3 (colour) or 1 (grey) channels.
-/// Errors: std::runtime_error with the reason ("does not exist", "is broken: bad png sig"), for the caller to complete.
+/// Errors: std::runtime_error with the reason ("does not exist", "is broken: bad png sig"), for the caller to
+/// complete.
 picture read_picture(std::filesystem::path const& file, std::size_t channels);
 
 /// The picture at another size: area average when it shrinks, cubic when it grows.

@@ -16,8 +16,9 @@ struct manifest_row {
   sage_train::split split = split::train;
 };
 
-/// The text of a manifest: a header that names the columns image, saliency, label and split (in any order, further
-/// columns are passed over), then one image per line. Cells may be quoted as in RFC 4180; lines may end in CR LF.
+/// The text of a manifest: a header that names the columns image, saliency, label and split (in any order,
+/// further columns are passed over), then one image per line. Cells may be quoted as in RFC 4180; lines may
+/// end in CR LF.
 struct manifest {
   std::filesystem::path file;
   std::vector<manifest_row> rows;
@@ -26,8 +27,8 @@ struct manifest {
   std::string at(std::size_t line, std::string const& what) const;
 };
 
-/// Reads FOLDER/manifest.csv. Errors: input_error for a missing file, a missing column, a line with too few or too
-/// many cells, an empty image or label, an unknown split, and an image that stands in two splits.
+/// Reads FOLDER/manifest.csv. Errors: input_error for a missing file, a missing column, a line with too few
+/// or too many cells, an empty image or label, an unknown split, and an image that stands in two splits.
 manifest read_manifest(std::filesystem::path const& folder);
 
 }  // namespace sage_train

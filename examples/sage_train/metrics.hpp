@@ -26,14 +26,15 @@ double cross_entropy(predictions const& p);
 /// The probability that a positive's score is above a negative's, a tie counting one half; NaN without both.
 double auroc(std::span<double const> scores, std::vector<bool> const& positive);
 
-/// One class against all other samples, those of unknown class included; the score is the class's probability.
+/// One class against all other samples, those of unknown class included; the score is the class's
+/// probability.
 double class_auroc(predictions const& p, std::size_t k);
 
 /// Its mean over the classes.
 double mean_class_auroc(predictions const& p);
 
-/// Samples of known class against those of unknown class; the score is the largest softmax probability. NaN where all
-/// are known. Source: Hendrycks and Gimpel, ICLR 2017.
+/// Samples of known class against those of unknown class; the score is the largest softmax probability. NaN
+/// where all are known. Source: Hendrycks and Gimpel, ICLR 2017.
 double known_auroc(predictions const& p);
 
 /// Mean and sample standard deviation (NaN for fewer than two values).

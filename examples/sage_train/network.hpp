@@ -18,8 +18,8 @@ struct view_output {
 };
 
 /// Five blocks of 3×3 convolution, batch normalisation and ReLU; the first convolution and the pools after
-/// the first two blocks halve the picture, so that the features are 1/8 of it. The mean over the picture is the embedding, and a
-/// linear layer makes logits of it.
+/// the first two blocks halve the picture, so that the features are 1/8 of it. The mean over the picture is
+/// the embedding, and a linear layer makes logits of it.
 class network_impl : public torch::nn::Module {
  public:
   network_impl(std::int64_t width, std::int64_t classes);

@@ -23,7 +23,8 @@ struct view_pair {
 };
 view_pair make_views(tensor_batch const& b, options const& with);
 
-/// Runs the network forward as the method wants it; returns the loss to differentiate and, in `terms`, its parts.
+/// Runs the network forward as the method wants it; returns the loss to differentiate and, in `terms`, its
+/// parts.
 torch::Tensor objective(network& net, method const& how, tensor_batch const& b, options const& with,
                         loss_terms& terms);
 

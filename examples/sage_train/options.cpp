@@ -223,7 +223,11 @@ std::optional<options> parse_options(int argc, char** argv) {
   }
   if (!size.empty()) read_size(size, o);
   check(o);
-  for (int i = 0; i < argc; ++i) o.command += (i == 0 ? "" : " ") + shell_word(argv[i]);
+  for (int i = 0; i < argc; ++i) {
+    std::string const word = argv[i];
+    if (word != "--restart" && word != "--resume") o.resume_command += shell_word(word) + " ";
+  }
+  o.resume_command += "--resume";
   return o;
 }
 

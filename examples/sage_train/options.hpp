@@ -44,7 +44,7 @@ struct options {
   std::size_t panel_rows = 6;
   bool resume = false, restart = false;
 
-  std::string command;  // as typed, to say how to resume
+  std::string resume_command;  // what to type to go on after an interruption
 
   bool plants_shortcut() const { return shortcut.value_or(data.empty()); }
 

@@ -1,5 +1,7 @@
 #include "record.hpp"
 
+#include "text_reader.hpp"
+
 #include <iomanip>
 #include <sstream>
 
@@ -13,26 +15,6 @@ void put(std::ostream& out, std::vector<T> const& values) {
   for (T const& v : values) out << ' ' << v;
   out << '\n';
 }
-
-/// Reads what << wrote, also "nan", which >> does not.
-struct reader {
-  std::istringstream in;
-
-  std::string word() {
-    std::string w;
-    in >> w;
-    return w;
-  }
-  double number() { return std::stod(word()); }
-  std::size_t count() { return std::stoull(word()); }
-
-  template <class T>
-  std::vector<T> numbers() {
-    std::vector<T> values(count());
-    for (T& v : values) v = static_cast<T>(number());
-    return values;
-  }
-};
 
 }  // namespace
 
@@ -54,7 +36,7 @@ std::string to_text(std::vector<run_record> const& runs) {
 }
 
 std::vector<run_record> runs_from_text(std::string const& text) {
-  reader in{std::istringstream(text)};
+  text_reader in{std::istringstream(text)};
   std::vector<run_record> runs(in.count());
   for (run_record& r : runs) {
     r.method = in.word();

@@ -93,7 +93,8 @@ class text_table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// The share of the picture that is salient, the mean over the test images whose activation maps were measured.
+/// The share of the picture that is salient, the mean over the test images whose activation maps were
+/// measured.
 double salient_area(dataset const& data) {
   double sum = 0, count = 0;
   for (sample const& s : data.samples) {
@@ -160,7 +161,8 @@ std::string table_text(std::vector<run_record> const& runs, dataset const& data,
       row.push_back(itself ? "" : spread_text(paired_spread(g, *ce, accuracy), "%+.1f"));
       row.push_back(itself ? "" : spread_text(paired_spread(g, *ce, auroc), "%+.1f"));
     }
-    row.push_back(format("%.1f", 100 * spread_over(g, [](auto const& r) { return r.cam_inside; }).mean));
+    double const inside = spread_over(g, [](auto const& r) { return r.cam_inside; }).mean;
+    row.push_back(std::isnan(inside) ? "n/a" : format("%.1f", 100 * inside));
     row.push_back(format("%.1f", 1e3 * spread_over(g, [](auto const& r) { return r.step_seconds(); }).mean));
     row.push_back(std::to_string(g.front().epochs));
     row.push_back(format("%.1f", mean_seconds(g)));
@@ -178,10 +180,11 @@ std::string table_text(std::vector<run_record> const& runs, dataset const& data,
   out += open ? ", those of unknown classes included.\nKnown AUROC: known against unknown classes by the "
                 "largest softmax probability.\n"
               : ".\n";
-  out += format(
-      "CAM inside: the share of the true class's activation map in the salient region, which covers %.1f %% "
-      "of the picture.\n",
-      100 * salient_area(data));
+  if (double const area = salient_area(data); !std::isnan(area))
+    out += format(
+        "CAM inside: the share of the true class's activation map that lies in the salient region; "
+        "that covers %.1f %% of the picture.\n",
+        100 * area);
   out += budget_note(groups, with) + "\n";
   return out;
 }

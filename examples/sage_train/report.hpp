@@ -9,8 +9,8 @@
 
 namespace sage_train {
 
-/// The table: one line per method, the mean and standard deviation over the seeds, paired differences against ce; and
-/// notes that say what the columns are and what the budget means.
+/// The table: one line per method, the mean and standard deviation over the seeds, paired differences against
+/// ce; and notes that say what the columns are and what the budget means.
 std::string table_text(std::vector<run_record> const& runs, dataset const& data, options const& with);
 
 /// One line per training.
@@ -19,10 +19,12 @@ std::string results_csv(std::vector<run_record> const& runs);
 /// One line per training and epoch.
 std::string curves_csv(std::vector<run_record> const& runs);
 
-/// Draws the curves with gnuplot, the means over the seeds. Returns false when gnuplot is not installed or fails.
+/// Draws the curves with gnuplot, the means over the seeds. Returns false when gnuplot is not installed or
+/// fails.
 bool draw_curves(std::vector<run_record> const& runs, std::filesystem::path const& file);
 
-/// Test images in rows; the image, its map, x⁺, x⁻ and the activation maps of the first seed's networks in columns.
+/// Test images in rows; the image, its map, x⁺, x⁻ and the activation maps of the first seed's networks in
+/// columns.
 void draw_panel(std::vector<run_record> const& runs, dataset const& data,
                 std::vector<std::size_t> const& rows, options const& with, std::filesystem::path const& file);
 

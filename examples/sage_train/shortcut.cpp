@@ -10,7 +10,8 @@ namespace sage_train {
 
 namespace {
 
-/// The sum of the map under a square of this side for every position of its upper left corner: (H−side+1, W−side+1).
+/// The sum of the map under a square of this side for every position of its upper left corner: (H−side+1,
+/// W−side+1).
 std::vector<double> square_sums(std::vector<float> const& map, std::size_t height, std::size_t width,
                                 std::size_t side) {
   std::vector<double> integral((height + 1) * (width + 1), 0.0);

@@ -39,7 +39,7 @@ std::string bytes_of(const T& what) {
 }
 
 template <class T>
-void restore(T& what, std::string const& bytes) {
+void read_bytes(T& what, std::string const& bytes) {
   std::istringstream in(bytes);
   torch::serialize::InputArchive archive;
   archive.load_from(in);
@@ -56,10 +56,16 @@ class learner {
         optimiser_(net_->parameters(),
                    torch::optim::AdamWOptions(with.learning_rate).weight_decay(with.weight_decay)) {}
 
-  network& net() { return net_; }
-  torch::optim::AdamW& optimiser() { return optimiser_; }
+  std::string network_bytes() const { return bytes_of(*net_); }
+  std::string optimiser_bytes() const { return bytes_of(optimiser_); }
+  void restore(std::string const& network) { read_bytes(*net_, network); }
+  void restore(std::string const& network, std::string const& optimiser) {
+    read_bytes(*net_, network);
+    read_bytes(optimiser_, optimiser);
+  }
 
-  /// One step at `progress` in [0, 1) of the training: a linear rise over the first twentieth, then half a cosine.
+  /// One step at `progress` in [0, 1) of the training. The learning rate rises over the first twentieth and
+  /// then falls as half a cosine.
   loss_terms step(method const& how, batch b, double progress) {
     double const rate = progress < 0.05 ? (progress + 1e-3) / 0.051
                                         : 0.5 + 0.5 * std::cos(std::numbers::pi * (progress - 0.05) / 0.95);
@@ -73,7 +79,7 @@ class learner {
     return terms;
   }
 
-  /// Visits (output, tensors, first index) of the samples in batches, without gradients.
+  /// Visits (output, tensors) of the samples in batches, without gradients.
   template <class Visit>
   void evaluate(std::span<const std::size_t> chosen, Visit visit) {
     const torch::NoGradGuard no_grad;
@@ -115,7 +121,8 @@ class learner {
   torch::optim::AdamW optimiser_;
 };
 
-/// The share of the activation maps that lies in the salient region, the mean over the known test images with a map.
+/// The share of an activation map that lies in the salient region: the mean over the known test images with a
+/// map.
 double cam_inside(learner& learned, dataset const& data, std::span<const std::size_t> test) {
   std::vector<std::size_t> chosen;
   for (const std::size_t i : test)
@@ -154,6 +161,107 @@ std::vector<std::size_t> epoch_order(std::vector<std::size_t> const& members, st
   return order;
 }
 
+/// One training on its way from a state to the end.
+class training {
+ public:
+  training(method const& how, dataset const& data, options const& with, training_state state,
+           training_events const& events)
+      : how_(how),
+        data_(data),
+        events_(events),
+        state_(std::move(state)),
+        learned_(data, with, state_.record.seed),
+        members_(data.part(split::train)),
+        batches_{data, map_sources(data, members_, how.maps, state_.record.seed), how.maps, with.flips,
+                 state_.record.seed},
+        steps_(steps_per_epoch(data, with)) {
+    if (!state_.model.empty()) learned_.restore(state_.model, state_.optimiser);
+    state_.term_sums.resize(loss_terms::names.size());
+  }
+
+  /// Trains the epochs that are left; false when it was asked to stop.
+  bool finish() {
+    clock::time_point kept = clock::now();
+    while (state_.epoch < state_.record.epochs) {
+      if (!finish_epoch()) {
+        keep();
+        return false;
+      }
+      validate();
+      ++state_.epoch;
+      state_.step = 0;
+      if (seconds_since(kept) > 5) {
+        keep();
+        kept = clock::now();
+      }
+    }
+    return true;
+  }
+
+  /// The record, completed by a test of the best network.
+  run_record tested(std::span<std::size_t const> panel) {
+    run_record& record = state_.record;
+    learned_.restore(state_.best_model);
+    auto const test = data_.part(split::test);
+    predictions const p = learned_.predict(test);
+    record.accuracy = accuracy(p);
+    record.auroc = data_.normal ? class_auroc(p, *data_.normal) : mean_class_auroc(p);
+    record.known_auroc = known_auroc(p);
+    record.cam_inside = cam_inside(learned_, data_, test);
+    record.active = record.curve.back().terms.back();
+    keep_panel(learned_, panel, record);
+    return record;
+  }
+
+ private:
+  bool finish_epoch() {
+    run_record& record = state_.record;
+    auto const order = epoch_order(members_, record.seed, state_.epoch);
+    while (state_.step < steps_) {
+      clock::time_point const start = clock::now();
+      double const progress = static_cast<double>(state_.epoch * steps_ + state_.step) /
+                              static_cast<double>(record.epochs * steps_);
+      auto const chosen = part_of(order, state_.step, steps_);
+      loss_terms const terms = learned_.step(how_, batches_.assemble(chosen, state_.epoch), progress);
+      for (std::size_t k = 0; k < terms.values.size(); ++k) state_.term_sums[k] += terms.values[k];
+      record.train_seconds += seconds_since(start);
+      ++record.steps;
+      ++state_.step;
+      if (events_.stepped(state_.epoch, state_.step, chosen.size())) return false;
+    }
+    return true;
+  }
+
+  /// Ends an epoch: its place in the curve, and the network if it is the best so far.
+  void validate() {
+    predictions const p = learned_.predict(data_.part(split::val));
+    epoch_record e{std::move(state_.term_sums), cross_entropy(p), accuracy(p)};
+    for (double& sum : e.terms) sum /= static_cast<double>(steps_);
+    state_.term_sums.assign(loss_terms::names.size(), 0.0);
+    if (state_.best_model.empty() || e.val_loss <= state_.best_val_loss) {
+      state_.best_val_loss = e.val_loss;
+      state_.best_model = learned_.network_bytes();
+      state_.record.best_epoch = state_.epoch + 1;
+    }
+    state_.record.curve.push_back(std::move(e));
+  }
+
+  void keep() {
+    state_.model = learned_.network_bytes();
+    state_.optimiser = learned_.optimiser_bytes();
+    events_.keep(state_);
+  }
+
+  method const& how_;
+  dataset const& data_;
+  training_events const& events_;
+  training_state state_;
+  learner learned_;
+  std::vector<std::size_t> members_;
+  training_batches batches_;
+  std::size_t steps_;
+};
+
 }  // namespace
 
 int use_threads(int threads) {
@@ -181,72 +289,10 @@ double measure_step(method const& how, dataset const& data, options const& with)
 }
 
 std::optional<run_record> train(method const& how, dataset const& data, options const& with,
-                                training_state state, std::span<const std::size_t> panel,
+                                training_state state, std::span<std::size_t const> panel,
                                 training_events const& events) {
-  run_record& record = state.record;
-  learner learned(data, with, record.seed);
-  if (!state.model.empty()) {
-    restore(*learned.net(), state.model);
-    restore(learned.optimiser(), state.optimiser);
-  }
-  auto const members = data.part(split::train), validation = data.part(split::val);
-  const training_batches batches{data, map_sources(data, members, how.maps, record.seed), how.maps,
-                                 with.flips, record.seed};
-  const std::size_t steps = steps_per_epoch(data, with);
-  state.term_sums.resize(loss_terms::names.size());
-  auto const keep = [&] {
-    state.model = bytes_of(*learned.net());
-    state.optimiser = bytes_of(learned.optimiser());
-    events.keep(state);
-  };
-
-  clock::time_point kept = clock::now();
-  while (state.epoch < record.epochs) {
-    auto const order = epoch_order(members, record.seed, state.epoch);
-    while (state.step < steps) {
-      const clock::time_point start = clock::now();
-      double const progress =
-          static_cast<double>(state.epoch * steps + state.step) / static_cast<double>(record.epochs * steps);
-      auto const chosen = part_of(order, state.step, steps);
-      const loss_terms terms = learned.step(how, batches.assemble(chosen, state.epoch), progress);
-      for (std::size_t k = 0; k < terms.values.size(); ++k) state.term_sums[k] += terms.values[k];
-      record.train_seconds += seconds_since(start);
-      ++record.steps;
-      ++state.step;
-      if (events.stepped(state.epoch, state.step, chosen.size())) {
-        keep();
-        return std::nullopt;
-      }
-    }
-    const predictions val = learned.predict(validation);
-    epoch_record& e = record.curve.emplace_back(
-        epoch_record{std::move(state.term_sums), cross_entropy(val), accuracy(val)});
-    for (double& sum : e.terms) sum /= static_cast<double>(steps);
-    state.term_sums.assign(loss_terms::names.size(), 0.0);
-    if (state.best_model.empty() || e.val_loss <= state.best_val_loss) {
-      state.best_val_loss = e.val_loss;
-      state.best_val_accuracy = e.val_accuracy;
-      state.best_model = bytes_of(*learned.net());
-      record.best_epoch = state.epoch + 1;
-    }
-    ++state.epoch;
-    state.step = 0;
-    if (seconds_since(kept) > 5) {
-      keep();
-      kept = clock::now();
-    }
-  }
-
-  restore(*learned.net(), state.best_model);
-  auto const test = data.part(split::test);
-  const predictions tested = learned.predict(test);
-  record.accuracy = accuracy(tested);
-  record.auroc = data.normal ? class_auroc(tested, *data.normal) : mean_class_auroc(tested);
-  record.known_auroc = known_auroc(tested);
-  record.cam_inside = cam_inside(learned, data, test);
-  record.active = record.curve.back().terms.back();
-  keep_panel(learned, panel, record);
-  return record;
+  training run(how, data, with, std::move(state), events);
+  return run.finish() ? std::optional(run.tested(panel)) : std::nullopt;
 }
 
 std::vector<picture_pair> make_view_pictures(dataset const& data, std::span<const std::size_t> chosen,

@@ -28,8 +28,9 @@ double measure_step(method const& how, dataset const& data, options const& with)
 /// Steps of one epoch.
 std::size_t steps_per_epoch(dataset const& data, options const& with);
 
-/// Trains one network, from the start or from `state`, keeps the epoch that is best on the validation split, and tests it.
-/// Returns nothing when `stepped` asked to stop. `panel` are the images whose activation maps go into the record.
+/// Trains one network, from the start or from `state`, keeps the epoch that is best on the validation split,
+/// and tests it. Returns nothing when `stepped` asked to stop. `panel` are the images whose activation maps
+/// go into the record.
 std::optional<run_record> train(method const& how, dataset const& data, options const& with,
                                 training_state state, std::span<const std::size_t> panel,
                                 training_events const& events);

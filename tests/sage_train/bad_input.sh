@@ -11,7 +11,7 @@ anew() { rm -rf "$data"; cp -r "$good" "$data"; }
 refused() {
   local pattern=$1 status=0
   shift
-  "$program" --output "$output" "$@" >"$folder/out" 2>"$folder/err" || status=$?
+  "$program" "$@" --output "$output" >"$folder/out" 2>"$folder/err" || status=$?
   [[ $status == 2 ]] || fail "status $status instead of 2 for: $* ($(cat "$folder/err"))"
   [[ $(wc -l <"$folder/err") == 1 ]] || fail "not one line for: $* ($(cat "$folder/err"))"
   grep -q -- "$pattern" "$folder/err" || fail "'$pattern' is not in: $(cat "$folder/err")"
@@ -65,4 +65,5 @@ refused "nonsense" --nonsense
 refused "there is no checkpoint to resume from" --resume
 
 touch "$folder/file"
-refused "file/sub: cannot create this folder" --output "$folder/file/sub"
+output=$folder/file/sub
+refused "file/sub: cannot create this folder"

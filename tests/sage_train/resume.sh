@@ -6,7 +6,8 @@ results() { cut -d, -f1-10 "$1/results.csv"; cat "$1/curves.csv"; }  # all but t
 
 "${run[@]}" --output "$folder/whole" >/dev/null
 
-"${run[@]}" --output "$folder/parts" >"$folder/out" 2>&1 &
+: >"$folder/out"
+"${run[@]}" --output "$folder/parts" >>"$folder/out" 2>&1 &
 job=$!
 until grep -q '1/2 ce .*accuracy' "$folder/out"; do kill -0 $job || fail "$(cat "$folder/out")"; done
 kill -INT $job
