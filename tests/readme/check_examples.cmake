@@ -10,7 +10,7 @@ if(place EQUAL -1)
   message(FATAL_ERROR "README.md does not show examples/quickstart.cpp as it is")
 endif()
 
-string(REGEX MATCHALL "\\([a-zA-Z_]+/[a-zA-Z_/.]+\\)" links "${readme}")
+string(REGEX MATCHALL "\\((examples|include|tests|cmake)/[^)]+\\)" links "${readme}")
 foreach(link IN LISTS links)
   string(REGEX REPLACE "[()]" "" file "${link}")
   if(NOT EXISTS "${SOURCE_DIR}/${file}")
