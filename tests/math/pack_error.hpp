@@ -25,12 +25,12 @@ inline double exact_expm1(double x) { return std::expm1(x); }
 inline double exact_log(double x) { return std::log(x); }
 inline double exact_log1p(double x) { return std::log1p(x); }
 
-/// A little above the largest errors over all floats at every width, as tests/math/exhaustive.cpp measures them: exp
-/// 0.987 without and 1.013 with fused multiply-add, expm1 1.50, log 0.77, log1p 0.76.
+/// A little above the largest errors over all floats, as tests/math/exhaustive.cpp measures them without and with fused
+/// multiply-add: exp 0.987 and 1.013, expm1 1.569 and 1.443, log 0.834 and 0.827, log1p 0.841 and 0.832.
 inline constexpr function functions[] = {{"exp", exact_exp, 1.02},
-                                         {"expm1", exact_expm1, 1.51},
-                                         {"log", exact_log, 0.78},
-                                         {"log1p", exact_log1p, 0.77}};
+                                         {"expm1", exact_expm1, 1.58},
+                                         {"log", exact_log, 0.84},
+                                         {"log1p", exact_log1p, 0.85}};
 inline constexpr int function_count = 4;
 
 /// Applies function number `f` to 16 floats with packs of the width of an instruction set, compiled for it.
