@@ -129,7 +129,7 @@ struct softmax_divergence {
   SAGE_HD SAGE_INLINE shifted<V> shift(lanes<V, 2> const& z, maxima<V> const& m) const {
     using math::exp;
     V const t = V(scalar_of<V>(1 / temperature));
-    return {exp((z[0] - m.p) * t), exp((z[1] - m.q) * t), ((z[0] - z[1]) - (m.p - m.q)) * t};
+    return {exp((z[0] - m.p) * t), exp((z[1] - m.q) * t), math::rounded(math::rounded(z[0] - z[1]) - math::rounded(m.p - m.q)) * t};
   }
 
   // p, q and δ; δ = 0 for a class that neither distribution has (both logits −∞).

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <limits>
 #include <type_traits>
-#include <vector>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -21,15 +20,18 @@ namespace detail {
 /// In the place of labels or weights where a loss has none.
 struct none_t {};
 
-/// O(rows) values: on the stack for small batches, else one allocation.
+/// O(rows) values: on the stack for small batches, else one allocation. (No std::vector: its code for a type of ours
+/// would be shared between objects compiled for different targets.)
 template <class T>
 class row_buffer {
  public:
   explicit row_buffer(index_t n) {
     if (n > inline_size) {
-      heap_.resize(static_cast<std::size_t>(n));
-      data_ = heap_.data();
+      data_ = new T[static_cast<std::size_t>(n)];
     }
+  }
+  ~row_buffer() {
+    if (data_ != inline_) delete[] data_;
   }
   row_buffer(row_buffer const&) = delete;
   row_buffer& operator=(row_buffer const&) = delete;
@@ -40,7 +42,6 @@ class row_buffer {
  private:
   static constexpr index_t inline_size = 512;
   T inline_[inline_size];
-  std::vector<T> heap_;
   T* data_ = inline_;
 };
 

@@ -27,6 +27,15 @@ SAGE_HD SAGE_INLINE constexpr V select(bool m, std::type_identity_t<V> const& ye
   return m ? yes : no;
 }
 
+/// x as it was rounded: -ffast-math may not re-associate what made it with what consumes it.
+template <class V>
+SAGE_HD SAGE_INLINE V rounded(V x) {
+#if SAGE_SIMD
+  if constexpr (is_pack<V>) detail::fence(x.v);
+#endif
+  return x;
+}
+
 /// The larger operand; the second where either is NaN.
 template <class V>
 SAGE_HD SAGE_INLINE V larger(V const& x, V const& y) {
