@@ -33,7 +33,7 @@ struct options {
   double learning_rate = 2e-3, weight_decay = 1e-2;
   std::size_t channels = 16;
   bool flips = true;
-  int threads = 0;
+  int threads = 1;
 
   double margin = 0.5, temperature = 1;
   double positive_weight = 1, triplet_weight = 1, consistency_weight = 1;

@@ -111,26 +111,31 @@ double mean_seconds(runs_of_method const& runs) {
   return spread_over(runs, [](auto const& r) { return r.train_seconds; }).mean;
 }
 
+double mean_step(runs_of_method const& runs) {
+  return spread_over(runs, [](auto const& r) { return r.step_seconds(); }).mean;
+}
+
+/// What the methods had in common, and what they had not.
 std::string budget_note(std::vector<runs_of_method> const& groups, options const& with) {
+  bool const equal_epochs = with.budget == budget::epochs;
+  std::string note =
+      equal_epochs
+          ? format("Equal epochs: every method saw each training image %zu times.", with.epochs)
+          : format("Equal time: every method trained about as long as %zu epochs of sage take.", with.epochs);
   auto const find = [&](std::string_view name) {
     return std::find_if(groups.begin(), groups.end(),
                         [&](auto const& g) { return g.front().method == name; });
   };
   auto const ce = find("ce"), sage = find("sage");
-  std::string note =
-      with.budget == budget::epochs
-          ? format("Equal epochs: every method saw each training image %zu times.", with.epochs)
-          : format("Equal time: every method trained about as long as %zu epochs of sage take.", with.epochs);
-  if (ce != groups.end() && sage != groups.end()) {
-    double const step = sage->front().step_seconds() / ce->front().step_seconds();
-    double const epochs = static_cast<double>(ce->front().epochs) / static_cast<double>(sage->front().epochs);
-    note += format(
-        " A sage step costs %.1f ce steps; sage trained %.1f times as long as ce,\n  ce had %.1f times the "
-        "epochs of sage.",
-        step, mean_seconds(*sage) / mean_seconds(*ce), epochs);
-    note += with.budget == budget::epochs ? " --budget time gives all methods the time of sage."
-                                          : " --budget epochs gives all methods the same epochs.";
-  }
+  if (ce == groups.end() || sage == groups.end()) return note;
+  note += format(" A sage step costs %.1f ce steps:", mean_step(*sage) / mean_step(*ce));
+  note +=
+      equal_epochs
+          ? format("\nsage trained %.1f times as long as ce (--budget time gives all methods the same time).",
+                   mean_seconds(*sage) / mean_seconds(*ce))
+          : format(
+                "\nce had %.1f times the epochs of sage (--budget epochs gives all methods the same epochs).",
+                static_cast<double>(ce->front().epochs) / static_cast<double>(sage->front().epochs));
   return note;
 }
 
@@ -163,7 +168,7 @@ std::string table_text(std::vector<run_record> const& runs, dataset const& data,
     }
     double const inside = spread_over(g, [](auto const& r) { return r.cam_inside; }).mean;
     row.push_back(std::isnan(inside) ? "n/a" : format("%.1f", 100 * inside));
-    row.push_back(format("%.1f", 1e3 * spread_over(g, [](auto const& r) { return r.step_seconds(); }).mean));
+    row.push_back(format("%.1f", 1e3 * mean_step(g)));
     row.push_back(std::to_string(g.front().epochs));
     row.push_back(format("%.1f", mean_seconds(g)));
     table.add(row);
