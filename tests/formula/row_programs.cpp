@@ -20,11 +20,25 @@ namespace {
 
 using namespace reference;
 
+/// The values that a formula keeps at one position.
+template <class T>
+struct kept_here {
+  T* at;
+  T operator[](int slot) const { return at[slot]; }
+  void set(int slot, T x) const { at[slot] = x; }
+  kept_here from(int first) const { return {at + first}; }
+};
+template <class F>
+constexpr int kept_by() {
+  if constexpr (requires { F::kept; }) return F::kept;
+  return 0;
+}
+
 template <class F, class T>
 class schedule {
  public:
   schedule(F const& f, std::vector<std::vector<T>> const& x, index_t label, T upstream, std::size_t part)
-      : f_(f), x_(x), part_(part) {
+      : f_(f), x_(x), part_(part), kept_(x[0].size() * kept_by<F>()) {
     r_.label = label;
     r_.length = static_cast<T>(x[0].size());
     r_.upstream = upstream;
@@ -36,7 +50,12 @@ class schedule {
     std::vector<std::vector<T>> g(x_.size(), std::vector<T>(x_[0].size()));
     for (std::size_t j = 0; j < x_[0].size(); ++j) {
       r_.column = static_cast<index_t>(j);
-      auto const d = f_.gradient(at(j), r_, done);
+      auto const d = [&] {
+        if constexpr (kept_by<F>() > 0)
+          return f_.gradient(at(j), r_, kept(j), done);
+        else
+          return f_.gradient(at(j), r_, done);
+      }();
       for (std::size_t k = 0; k < x_.size(); ++k) g[k][j] = d[static_cast<int>(k)];
     }
     return g;
@@ -59,7 +78,10 @@ class schedule {
       State part{};
       for (std::size_t j = first; j < std::min(first + part_, x_[0].size()); ++j) {
         r_.column = static_cast<index_t>(j);
-        f_.accumulate(part, at(j), r_, earlier...);
+        if constexpr (kept_by<F>() > 0)
+          f_.accumulate(part, at(j), r_, kept(j), earlier...);
+        else
+          f_.accumulate(part, at(j), r_, earlier...);
       }
       f_.combine(total, part);
     }
@@ -72,7 +94,10 @@ class schedule {
 
   F const& f_;
   std::vector<std::vector<T>> const& x_;
+  kept_here<T> kept(std::size_t j) { return {kept_.data() + j * kept_by<F>()}; }
+
   std::size_t part_;
+  std::vector<T> kept_;
   sage::row<T> r_{};
 };
 

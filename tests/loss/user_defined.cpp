@@ -58,11 +58,11 @@ struct half_squared_difference {
     V value = V(0), along_p = V(0), along_q = V(0);
   };
   template <class V>
-  SAGE_INLINE void accumulate(sums<V>& a, V const& p, V const& q, V const&) const {
-    V const t = p - q;
+  SAGE_INLINE void accumulate(sums<V>& a, sage::probability_pair<V> const& c) const {
+    V const t = c.difference;
     a.value = a.value + t * t;
-    a.along_p = a.along_p + p * t;
-    a.along_q = a.along_q + q * t;
+    a.along_p = a.along_p + c.p * t;
+    a.along_q = a.along_q + c.q * t;
   }
   template <class V>
   SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -75,9 +75,9 @@ struct half_squared_difference {
     return V(0.5f) * a.value;
   }
   template <class V>
-  SAGE_INLINE sage::lanes<V, 2> gradient(V const& p, V const& q, V const&, sums<V> const& a) const {
-    V const t = p - q;
-    return {{p * (t - a.along_p), q * (a.along_q - t)}};
+  SAGE_INLINE sage::lanes<V, 2> gradient(sage::probability_pair<V> const& c, sums<V> const& a) const {
+    V const t = c.difference;
+    return {{c.p * (t - a.along_p), c.q * (a.along_q - t)}};
   }
   bool valid() const { return true; }
 };

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <sage/core/config.hpp>
-#include <sage/exec/along_rows.hpp>
+#include <sage/exec/kept_values.hpp>
+#include <sage/exec/passes.hpp>
+#include <sage/exec/row_problem.hpp>
+#include <sage/exec/transpose.hpp>
 
 #if SAGE_SIMD
 
@@ -15,14 +18,19 @@ inline constexpr index_t across_rows_limit = 32;
 /// Lanes across rows: lane l of the pack V works on row i + l, column after column. For short rows, where a vector
 /// along the row would be mostly tail.
 template <class V, class Problem>
-struct across_rows {
+class across_rows {
+  using T = typename Problem::element;
   using A = typename Problem::accumulator;
+  using formula_type = typename Problem::formula_type;
   using integers = integer_of<V>;
   static constexpr int width = lane_traits<V>::width;
-  static constexpr int inputs = Problem::formula_type::inputs;
-  static constexpr int gradients = Problem::formula_type::gradients;
+  static constexpr int inputs = formula_type::inputs;
+  static constexpr int gradients = formula_type::gradients;
+  static constexpr int kept = kept_by<formula_type>;
 
-  Problem const& p;
+ public:
+  // What the kernel reads again and again is copied: it must not be thought to change with every store.
+  SAGE_INLINE explicit across_rows(Problem const& p) : p_(p), formula_(p.formula), length_(p.length) {}
 
   SAGE_INLINE void operator()(index_t first, index_t last) const {
     for (index_t i = first; i < last; i += width)
@@ -30,21 +38,27 @@ struct across_rows {
   }
 
  private:
-  // A transposed copy of the rows: the lanes of one column are neighbours.
+  // A transposed copy of rows: the lanes of one column are neighbours.
+  template <int Operands>
   struct tile {
-    alignas(64) A x[inputs][across_rows_limit][width];
+    alignas(64) A x[Operands > 0 ? Operands : 1][across_rows_limit][width];
   };
 
   SAGE_INLINE void rows_from(index_t i, int count) const {
-    tile t;
-    load(t, i, count);
+    tile<inputs> t;
+    SAGE_UNROLL
+    for (int k = 0; k < inputs; ++k) load(t.x[k], p_.in[k], i, count);
+    alignas(64) A scratch[kept > 0 ? across_rows_limit * kept * width : 1];
     row<V> r;
     bool skipped[width];
     bool any_skipped = false;
-    {
+    if (p_.parameters == nullptr) {
+      r.upstream = V(p_.uniform.upstream);
+      r.label = broadcast_integer<integers>(p_.uniform.label);
+    } else {
       alignas(64) A upstream[width];
       for (int l = 0; l < width; ++l) {
-        auto const& parameters = p.parameters_of(l < count ? i + l : i);
+        auto const& parameters = p_.parameters[l < count ? i + l : i];
         upstream[l] = parameters.upstream;
         set_lane(r.label, l, parameters.label);
         skipped[l] = parameters.skipped;
@@ -52,66 +66,88 @@ struct across_rows {
       }
       r.upstream = load_pack<V>(upstream);
     }
-    r.length = V(A(p.length));
+    r.length = V(A(length_));
 
-    auto const result = run_passes(p.formula, r, typename Problem::formula_type::template passes<V>{},
-                                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                                     auto state = neutral;
-                                     row<V> at = r;
-                                     for (index_t j = 0; j < p.length; ++j) {
-                                       at.column = broadcast_integer<integers>(j);
-                                       p.formula.accumulate(state, column(t, j), at, earlier...);
-                                     }
-                                     return state;
-                                   });
-    for (int l = 0; l < count; ++l) p.losses[i + l] = skipped[l] ? A(0) : A(result.loss.v[l]);
-    if (!p.with_gradient) return;
+    auto const result =
+        run_passes(formula_, r, typename formula_type::template passes<V>{},
+                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
+                     auto state = neutral;
+                     row<V> at = r;
+                     for (index_t j = 0; j < length_; ++j) {
+                       at.column = broadcast_integer<integers>(j);
+                       accumulate(formula_, state, column(t, j), at, kept_at(scratch, j), earlier...);
+                     }
+                     return state;
+                   });
+    if (count == width && !any_skipped) {
+      store_pack(p_.losses + i, result.loss);
+    } else {
+      for (int l = 0; l < count; ++l)
+        p_.losses[i + l] = any_skipped && skipped[l] ? A(0) : A(result.loss.v[l]);
+    }
+    if (!p_.with_gradient) return;
 
-    tile_of_gradients g;
+    tile<gradients> g;
     row<V> at = r;
-    for (index_t j = 0; j < p.length; ++j) {
+    for (index_t j = 0; j < length_; ++j) {
       at.column = broadcast_integer<integers>(j);
-      auto const d = p.formula.gradient(column(t, j), at, result);
+      auto const d = gradient(formula_, column(t, j), at, kept_at(scratch, j), result);
       SAGE_UNROLL
       for (int k = 0; k < gradients; ++k) store_pack(g.x[k][j], d[k]);
     }
-    store(g, i, count, skipped, any_skipped);
+    SAGE_UNROLL
+    for (int k = 0; k < gradients; ++k) {
+      if (p_.out[k].mode == gradient_mode::skip) continue;
+      if (any_skipped)
+        for (int l = 0; l < count; ++l)
+          if (skipped[l])
+            for (index_t j = 0; j < length_; ++j) g.x[k][j][l] = A(0);
+      store(g.x[k], p_.out[k], i, count);
+    }
   }
 
-  struct tile_of_gradients {
-    alignas(64) A x[gradients > 0 ? gradients : 1][across_rows_limit][width];
-  };
-
-  SAGE_INLINE lanes<V, inputs> column(tile const& t, index_t j) const noexcept {
+  SAGE_INLINE static lanes<V, inputs> column(tile<inputs> const& t, index_t j) noexcept {
     lanes<V, inputs> x;
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) x[k] = load_pack<V>(t.x[k][j]);
     return x;
   }
-
-  // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
-  SAGE_INLINE void load(tile& t, index_t i, int count) const {
-    for (int k = 0; k < inputs; ++k)
-      for (int l = 0; l < width; ++l) {
-        auto const* from = p.in[k].row(l < count ? i + l : i);
-        index_t const stride = p.in[k].stride;
-        for (index_t j = 0; j < p.length; ++j) t.x[k][j][l] = static_cast<A>(from[j * stride]);
-      }
+  SAGE_INLINE static kept_values<V> kept_at(A* scratch, index_t j) noexcept {
+    return kept_values<V>(scratch + j * kept * width);
   }
 
-  SAGE_INLINE void store(tile_of_gradients& g, index_t i, int count, bool const* skipped, bool any_skipped) const {
-    using T = typename Problem::element;
-    for (int k = 0; k < gradients; ++k) {
-      if (p.out[k].mode == gradient_mode::skip) continue;
-      bool const add = p.out[k].mode == gradient_mode::add;
-      index_t const stride = p.out[k].to.stride;
-      for (int l = 0; l < count; ++l) {
-        T* to = p.out[k].to.row(i + l);
-        bool const zero = any_skipped && skipped[l];
-        for (index_t j = 0; j < p.length; ++j) {
-          A const d = zero ? A(0) : g.x[k][j][l];
-          to[j * stride] = static_cast<T>(add ? static_cast<A>(to[j * stride]) + d : d);
-        }
+  // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
+  SAGE_INLINE void load(A (&to)[across_rows_limit][width], rows_view<T const> const& in, index_t i,
+                        int count) const {
+    T const* from[width];
+    for (int l = 0; l < width; ++l) from[l] = in.row(l < count ? i + l : i);
+    if constexpr (__is_same(T, float)) {
+      if (in.stride == 1) {
+        for (int l = 0; l < width; l += 4) rows_to_columns(from + l, length_, &to[0][l], width);
+        return;
+      }
+    }
+    for (int l = 0; l < width; ++l)
+      for (index_t j = 0; j < length_; ++j) to[j][l] = static_cast<A>(from[l][j * in.stride]);
+  }
+
+  SAGE_INLINE void store(A const (&from)[across_rows_limit][width], gradient_rows<T> const& out, index_t i,
+                         int count) const {
+    bool const add = out.mode == gradient_mode::add;
+    index_t const stride = out.to.stride;
+    if constexpr (__is_same(T, float)) {
+      if (stride == 1 && !add && count == width) {
+        float* to[width];
+        for (int l = 0; l < width; ++l) to[l] = out.to.row(i + l);
+        for (int l = 0; l < width; l += 4) columns_to_rows(&from[0][l], width, to + l, length_);
+        return;
+      }
+    }
+    for (int l = 0; l < count; ++l) {
+      T* const to = out.to.row(i + l);
+      for (index_t j = 0; j < length_; ++j) {
+        A const d = from[j][l];
+        to[j * stride] = static_cast<T>(add ? static_cast<A>(to[j * stride]) + d : d);
       }
     }
   }
@@ -119,6 +155,10 @@ struct across_rows {
   SAGE_INLINE static void set_lane(integers& to, int l, index_t x) noexcept {
     to.b[l] = static_cast<std::remove_cvref_t<decltype(to.b[0])>>(x);
   }
+
+  Problem const& p_;
+  formula_type const formula_;
+  index_t const length_;
 };
 
 }  // namespace exec::detail

@@ -21,7 +21,7 @@ struct scalar {
     if constexpr (own_schedule<Problem>) {
       p.template run<typename Problem::accumulator>(first, last);
     } else {
-      detail::along_rows<typename Problem::accumulator, Problem>{p}(first, last);
+      detail::along_rows_scalar<Problem>{p}(first, last);
     }
   }
 };

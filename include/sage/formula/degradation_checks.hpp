@@ -11,9 +11,9 @@ SAGE_ABI_BEGIN
 ///   l = D(p⁻, u),   u_k = 1/K: the distribution of logits that are all 0
 template <class Divergence>
 struct uniform_formula {
-  static constexpr int inputs = 1, gradients = 1;
-  static constexpr bool hinged = false;
   using base = softmax_divergence<Divergence>;
+  static constexpr int inputs = 1, gradients = 1, kept = base::kept;
+  static constexpr bool hinged = false;
   template <class V>
   using maxima = typename base::template maxima<V>;
   template <class V>
@@ -21,10 +21,10 @@ struct uniform_formula {
 
   base of{};
 
-  template <class State, class V, class... Earlier>
-  SAGE_HD SAGE_INLINE void accumulate(State& a, lanes<V, 1> const& z, row<V> const& r,
+  template <class State, class V, class Kept, class... Earlier>
+  SAGE_HD SAGE_INLINE void accumulate(State& a, lanes<V, 1> const& z, row<V> const& r, Kept const& kept_here,
                                       Earlier const&... earlier) const {
-    of.accumulate(a, lanes<V, 2>{{z[0], V(0)}}, r, earlier...);
+    of.accumulate(a, lanes<V, 2>{{z[0], V(0)}}, r, kept_here, earlier...);
   }
   template <class State>
   SAGE_HD SAGE_INLINE void combine(State& a, State const& b) const {
@@ -39,9 +39,10 @@ struct uniform_formula {
   SAGE_HD SAGE_INLINE auto finalize(row<V> const& r, States const&... states) const {
     return of.finalize(r, states...);
   }
-  template <class V, class Result>
-  SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const& z, row<V> const& r, Result const& result) const {
-    return {{of.gradient(lanes<V, 2>{{z[0], V(0)}}, r, result)[0]}};
+  template <class V, class Kept, class Result>
+  SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const& z, row<V> const& r, Kept const& kept_here,
+                                           Result const& result) const {
+    return {{of.gradient(lanes<V, 2>{{z[0], V(0)}}, r, kept_here, result)[0]}};
   }
 };
 
@@ -74,9 +75,9 @@ struct repel_formula : softmax_divergence<Divergence> {
 ///   l = max(0, D(p, p⁺) − D(p, p⁻) + m)
 template <class Divergence>
 struct rank_formula {
-  static constexpr int inputs = 3, gradients = 3;
-  static constexpr bool hinged = true;
   using base = softmax_divergence<Divergence>;
+  static constexpr int inputs = 3, gradients = 3, kept = 2 * base::kept;
+  static constexpr bool hinged = true;
 
   base of{};
   double margin = 0;
@@ -109,11 +110,11 @@ struct rank_formula {
   template <class V>
   using passes = pass_list<maxima<V>, exponentials<V>, sums<V>>;
 
-  template <class State, class V, class... Earlier>
-  SAGE_HD SAGE_INLINE void accumulate(State& a, lanes<V, 3> const& z, row<V> const& r,
+  template <class State, class V, class Kept, class... Earlier>
+  SAGE_HD SAGE_INLINE void accumulate(State& a, lanes<V, 3> const& z, row<V> const& r, Kept const& kept_here,
                                       Earlier const&... earlier) const {
-    of.accumulate(a.plus, lanes<V, 2>{{z[0], z[1]}}, r, earlier.plus...);
-    of.accumulate(a.minus, lanes<V, 2>{{z[0], z[2]}}, r, earlier.minus...);
+    of.accumulate(a.plus, lanes<V, 2>{{z[0], z[1]}}, r, kept_here, earlier.plus...);
+    of.accumulate(a.minus, lanes<V, 2>{{z[0], z[2]}}, r, kept_here.from(base::kept), earlier.minus...);
   }
   template <class State>
   SAGE_HD SAGE_INLINE void combine(State& a, State const& b) const {
@@ -121,7 +122,8 @@ struct rank_formula {
     of.combine(a.minus, b.minus);
   }
   template <class V>
-  SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const& r, maxima<V> const& m) const {
+  SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const& r,
+                                              maxima<V> const& m) const {
     return {of.conclude(a.plus, r, m.plus), of.conclude(a.minus, r, m.minus)};
   }
   template <class V>
@@ -134,10 +136,11 @@ struct rank_formula {
     out.minus.scale = -out.plus.scale;
     return out;
   }
-  template <class V>
-  SAGE_HD SAGE_INLINE lanes<V, 3> gradient(lanes<V, 3> const& z, row<V> const& r, result<V> const& out) const {
-    auto const plus = of.gradient(lanes<V, 2>{{z[0], z[1]}}, r, out.plus);
-    auto const minus = of.gradient(lanes<V, 2>{{z[0], z[2]}}, r, out.minus);
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE lanes<V, 3> gradient(lanes<V, 3> const& z, row<V> const& r, Kept const& kept_here,
+                                           result<V> const& out) const {
+    auto const plus = of.gradient(lanes<V, 2>{{z[0], z[1]}}, r, kept_here, out.plus);
+    auto const minus = of.gradient(lanes<V, 2>{{z[0], z[2]}}, r, kept_here.from(base::kept), out.minus);
     return {{plus[0] + minus[0], plus[1], minus[1]}};
   }
 };

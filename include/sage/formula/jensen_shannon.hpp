@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/formula/probability_pair.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 
@@ -13,31 +14,30 @@ SAGE_ABI_BEGIN
 ///
 ///   JS = β KL(p‖m) + (1 − β) KL(q‖m),   m = βp + (1 − β)q,   0 ≤ JS ≤ ln 2 at β = ½
 ///
-/// With δ = log p − log q, u_p = (1−β) expm1(−δ), u_q = β expm1(δ) and φ(u) = u − log1p(u) ≥ 0 the first-order terms
-/// cancel exactly: KL(p‖m) = Σ p φ(u_p), KL(q‖m) = Σ q φ(u_q). No digits are lost at p ≈ q, where the textbook sum
-/// loses all of them, and no value is negative.
-///
-/// A divergence is a class with these members, called with one class's probabilities p, q and their log ratio δ; a
-/// user's own stands in the place of this one.
+/// With u_p = m/p − 1 = (1−β)(q − p)/p, u_q = β(p − q)/q and φ(u) = u − log(1 + u) ≥ 0 the first-order terms cancel
+/// exactly: KL(p‖m) = Σ p φ(u_p), KL(q‖m) = Σ q φ(u_q). No digits are lost at p ≈ q, where the textbook sum loses
+/// all of them, and no value is negative.
 struct jensen_shannon {
   double beta = 0.5;
+
+  static constexpr int kept = 2;  // p log(m/p), q log(m/q)
+  static constexpr bool uses_log_ratio = false;
 
   template <class V>
   struct sums {
     V p = V(0), q = V(0);  // KL(p‖m), KL(q‖m)
   };
 
-  template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, V const& p, V const& q, V const& delta) const {
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c, Kept const& kept_here) const {
     using T = scalar_of<V>;
-    ratio<V> const r = ratio_of(p, q, delta);
-    V const log1p_s = r.a + r.log_g;  // log(m/s)
-    V const greater = r.g * math::log1p_defect(r.u_g, r.log_g);
-    V const near = r.s * math::log1p_defect(r.w_g * (-r.em / (V(1) + r.em)), log1p_s);
-    V const far = r.g * (r.w_g * -r.em) - r.s * log1p_s;  // s u_s = w_g (g − s), with e^δ factored out
-    V const smaller = math::select(r.a < V(T(0.2)), near, far);
-    a.p = a.p + math::select(r.p_greater, greater, smaller);
-    a.q = a.q + math::select(r.p_greater, smaller, greater);
+    V const b = V(T(beta)), rest = V(T(1 - beta));
+    V const m = b * c.p + rest * c.q;
+    side<V> const p = side_of(c.p, -rest * c.difference, m), q = side_of(c.q, b * c.difference, m);
+    kept_here.set(0, p.log_term);
+    kept_here.set(1, q.log_term);
+    a.p = a.p + p.divergence;
+    a.q = a.q + q.divergence;
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -48,47 +48,32 @@ struct jensen_shannon {
   SAGE_HD SAGE_INLINE V value(sums<V> const& a) const {
     return V(scalar_of<V>(beta)) * a.p + V(scalar_of<V>(1 - beta)) * a.q;
   }
-  /// (∂JS/∂log-odds of p, of q): β p (log(p/m) − KL(p‖m)), (1−β) q (log(q/m) − KL(q‖m)).
-  template <class V>
-  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& p, V const& q, V const& delta, sums<V> const& a) const {
-    ratio<V> const r = ratio_of(p, q, delta);
-    V const greater = -r.log_g, smaller = -(r.a + r.log_g);
-    V const log_p_m = math::select(r.p_greater, greater, smaller);
-    V const log_q_m = math::select(r.p_greater, smaller, greater);
-    return {{V(scalar_of<V>(beta)) * p * (log_p_m - a.p), V(scalar_of<V>(1 - beta)) * q * (log_q_m - a.q)}};
+  /// β p (log(p/m) − KL(p‖m)), (1−β) q (log(q/m) − KL(q‖m)).
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(probability_pair<V> const& c, sums<V> const& a,
+                                           Kept const& kept_here) const {
+    using T = scalar_of<V>;
+    return {{-V(T(beta)) * (kept_here[0] + c.p * a.p), -V(T(1 - beta)) * (kept_here[1] + c.q * a.q)}};
   }
   constexpr bool valid() const noexcept { return beta > 0 && beta < 1; }
 
  private:
-  // The pair ordered by size: g the greater probability, s the smaller, so that only e^−|δ| ≤ 1 is formed.
   template <class V>
-  struct ratio {
-    decltype(V() < V()) p_greater;
-    V g, s;
-    V a;      // |δ| = log(g/s)
-    V em;     // expm1(−a)
-    V w_g;    // weight of g in m
-    V u_g;    // m/g − 1
-    V log_g;  // log(m/g)
+  struct side {
+    V divergence;  // p φ(u)
+    V log_term;    // p log(m/p)
   };
 
+  // `v` is m − p = p u. Where u is small p φ(u) comes from the series of φ, else from v − p log(m/p).
   template <class V>
-  SAGE_HD SAGE_INLINE ratio<V> ratio_of(V const& p, V const& q, V const& delta) const {
-    using math::expm1, math::log1p;
+  SAGE_HD SAGE_INLINE side<V> side_of(V const& p, V const& v, V const& m) const {
     using T = scalar_of<V>;
-    ratio<V> r;
-    r.p_greater = delta >= V(0);
-    r.g = math::select(r.p_greater, p, q);
-    r.s = math::select(r.p_greater, q, p);
-    // Beyond the ratio of the largest to the smallest number s is 0, and 0 · ∞ must not arise.
-    V const limit = V(T(std::numeric_limits<T>::max_exponent + std::numeric_limits<T>::digits));
-    r.a = math::smaller(math::magnitude(delta), limit);
-    r.em = expm1(-r.a);
-    V const w_s = math::select(r.p_greater, V(T(1 - beta)), V(T(beta)));
-    r.w_g = V(1) - w_s;
-    r.u_g = w_s * r.em;
-    r.log_g = log1p(r.u_g);
-    return r;
+    auto const is_near = math::magnitude(v) < V(T(0.25)) * p;
+    // p = 0 contributes v. m/p must not be infinite: 0 · ∞ would be NaN.
+    V const divisor = math::larger(p, V(std::numeric_limits<T>::min()));
+    math::logarithm<V> const l = math::log_or_log1p(is_near, math::select(is_near, v, m) / divisor);
+    V const log_term = p * l.log;
+    return {math::select(is_near, p * l.defect, v - log_term), log_term};
   }
 };
 

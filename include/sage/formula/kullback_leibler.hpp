@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/formula/probability_pair.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 
@@ -21,18 +22,17 @@ struct kullback_leibler {
   };
 
   template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, V const& p, V const& q, V const& delta) const {
-    using math::expm1;
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c) const {
     using T = scalar_of<V>;
-    // expm1(x) + x·(−1) of the small x = −δ by its series: x²/2 + x³/6 + …
-    V const x = -delta;
+    // expm1(x) − x of the small x = −δ by its series: x²/2 + x³/6 + …
+    V const x = -c.log_ratio;
     constexpr int terms = std::numeric_limits<T>::digits / 5 + 3;
     V series = V(0);
     SAGE_UNROLL
-    for (int k = terms; k >= 0; --k) series = (V(1) + series) * x / V(T(k + 3));
+    for (int k = terms; k >= 0; --k) series = (V(1) + series) * x * V(T(1) / T(k + 3));
     V const near = x * x * V(T(0.5)) * (V(1) + series);
-    V const term = math::select(math::magnitude(x) < V(T(0.5)), p * near, q - p + p * delta);
-    a.s = a.s + math::select(p > V(0), term, q + p);  // p = 0: the term is q; NaN stays
+    V const term = math::select(math::magnitude(x) < V(T(0.5)), c.p * near, c.p * c.log_ratio - c.difference);
+    a.s = a.s + math::select(c.p > V(0), term, c.q + c.p);  // p = 0: the term is q; NaN stays
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -44,12 +44,9 @@ struct kullback_leibler {
   }
   /// (p (δ − KL), q − p)
   template <class V>
-  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& p, V const& q, V const& delta, sums<V> const& a) const {
-    using math::expm1;
-    using T = scalar_of<V>;
-    V const difference = math::select(math::magnitude(delta) < V(T(0.5)), p * expm1(-delta), q - p);
-    V const zero_or_nan = p * V(0);
-    return {{math::select(p > V(0), p * (delta - a.s), zero_or_nan), difference}};
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(probability_pair<V> const& c, sums<V> const& a) const {
+    V const zero_or_nan = c.p * V(0);
+    return {{math::select(c.p > V(0), c.p * (c.log_ratio - a.s), zero_or_nan), -c.difference}};
   }
   constexpr bool valid() const noexcept { return true; }
 };

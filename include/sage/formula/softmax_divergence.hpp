@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/formula/probability_pair.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
@@ -12,16 +13,40 @@ SAGE_ABI_BEGIN
 ///
 ///   p = softmax(z_p/T),  q = softmax(z_q/T),  l = D(p, q)
 ///
-/// Three passes: maxima; sums of exponentials; the divergence, from p, q and the log ratio
+/// Three passes: maxima; sums of exponentials, which are kept; the divergence. With p̃ = exp((z_p − max z_p)/T) and
+/// d = p̃ − q̃ = q̃ expm1(x), x = ((z_p − z_q) − (max z_p − max z_q))/T, formed without cancellation for small x,
 ///
-///   δ = x − c,   x = ((z_p − z_q) − (max z_p − max z_q))/T,   c = log Σp̃ − log Σq̃ = log1p(Σ (p̃ − q̃)/Σ q̃)
+///   p − q = (d − q Σd)/Σp̃        δ = log p − log q = x − c,   c = log Σp̃ − log Σq̃ = log1p(Σd/Σq̃)
 ///
-/// with p̃ = exp((z_p − max z_p)/T), and p̃ − q̃ = q̃ expm1(x) for small x: δ keeps its relative precision however
-/// close the logits are.
+/// keep their relative precision however close the logits are.
+///
+/// A divergence is a class with
+///
+///   template <class V> struct sums;                                            // its state
+///   void accumulate(sums<V>&, probability_pair<V> const&) const;               // one class
+///   void combine(sums<V>&, sums<V> const&) const;
+///   V value(sums<V> const&) const;
+///   lanes<V, 2> gradient(probability_pair<V> const&, sums<V> const&) const;    // T ∂D/∂z_p, T ∂D/∂z_q at one class
+///   bool valid() const;                                                        // are its options in range?
+///
+/// It may keep values of every class for its gradient: `static constexpr int kept = n`, and accumulate and gradient
+/// take an object k as last argument, with k.set(i, x) and k[i]. `static constexpr bool uses_log_ratio = false`
+/// spares the logarithms of the normalizers.
+///
 /// Edge: a logit of −∞ is a class of probability zero; a row of nothing but −∞, or with +∞ or NaN, gives NaN.
 template <class Divergence>
 struct softmax_divergence {
+  static constexpr int kept_by_divergence = [] {
+    if constexpr (requires { Divergence::kept; }) return Divergence::kept;
+    return 0;
+  }();
+  static constexpr bool uses_log_ratio = [] {
+    if constexpr (requires { Divergence::uses_log_ratio; }) return Divergence::uses_log_ratio;
+    return true;
+  }();
+
   static constexpr int inputs = 2, gradients = 2;
+  static constexpr int kept = 3 + kept_by_divergence;  // p̃, q̃, d, and what the divergence keeps
   static constexpr bool hinged = false;
 
   Divergence divergence{};
@@ -34,13 +59,14 @@ struct softmax_divergence {
   template <class V>
   struct exponentials {
     static constexpr int partial_states = 1;
-    V p = V(0), q = V(0);    // Σ p̃, Σ q̃
-    V difference = V(0);     // Σ (p̃ − q̃)
+    V p = V(0), q = V(0);  // Σ p̃, Σ q̃
+    V difference = V(0);   // Σ d
   };
   template <class V>
   struct normalizers {
-    V p, q;  // 1/Σ p̃, 1/Σ q̃
-    V c;     // log Σ p̃ − log Σ q̃
+    V p, q;   // 1/Σp̃, 1/Σq̃
+    V shift;  // Σd/Σp̃
+    V c;      // log Σp̃ − log Σq̃
   };
   template <class V>
   struct sums {
@@ -58,8 +84,8 @@ struct softmax_divergence {
   template <class V>
   using passes = pass_list<maxima<V>, exponentials<V>, sums<V>>;
 
-  template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(maxima<V>& a, lanes<V, 2> const& z, row<V> const&) const {
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(maxima<V>& a, lanes<V, 2> const& z, row<V> const&, Kept const&) const {
     a.p = math::larger(z[0], a.p);
     a.q = math::larger(z[1], a.q);
   }
@@ -69,15 +95,21 @@ struct softmax_divergence {
     a.q = math::larger(b.q, a.q);
   }
 
-  template <class V>
+  template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
-                                      maxima<V> const& m) const {
-    using math::expm1;
-    shifted<V> const e = shift(z, m);
-    a.p = a.p + e.p;
-    a.q = a.q + e.q;
-    auto const near = math::magnitude(e.x) < V(1);
-    a.difference = a.difference + math::select(near, e.q * expm1(e.x), e.p - e.q);
+                                      Kept const& kept_here, maxima<V> const& m) const {
+    using T = scalar_of<V>;
+    V const t = V(T(1 / temperature));
+    V const p = math::exp_nonpositive((z[0] - m.p) * t);
+    V const q = math::exp_nonpositive((z[1] - m.q) * t);
+    V const x = difference_of_logits(z, m);
+    V const d = math::select(math::magnitude(x) < V(T(0.34)), q * math::expm1_small(x), p - q);
+    kept_here.set(0, p);
+    kept_here.set(1, q);
+    kept_here.set(2, d);
+    a.p = a.p + p;
+    a.q = a.q + q;
+    a.difference = a.difference + d;
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(exponentials<V>& a, exponentials<V> const& b) const {
@@ -86,18 +118,28 @@ struct softmax_divergence {
     a.difference = a.difference + b.difference;
   }
   template <class V>
-  SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const&, maxima<V> const&) const {
+  SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const&,
+                                              maxima<V> const&) const {
     using math::log, math::log1p;
-    V const s = a.difference / a.q;
-    V const c = math::select(math::magnitude(s) < V(scalar_of<V>(0.5)), log1p(s), log(a.p / a.q));
-    return {V(1) / a.p, V(1) / a.q, c};
+    V const p = V(1) / a.p, q = V(1) / a.q;
+    if constexpr (uses_log_ratio) {
+      V const s = a.difference * q;
+      auto const is_near = math::magnitude(s) < V(scalar_of<V>(0.5));
+      return {p, q, a.difference * p, math::select(is_near, log1p(s), log(a.p * q))};
+    } else {
+      return {p, q, a.difference * p, V(0)};
+    }
   }
 
-  template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const& z, row<V> const&, maxima<V> const& m,
-                                      normalizers<V> const& n) const {
-    shifted<V> const e = distributions(z, m, n);
-    divergence.accumulate(a.of, e.p, e.q, e.x);
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const& z, row<V> const&, Kept const& kept_here,
+                                      maxima<V> const& m, normalizers<V> const& n) const {
+    probability_pair<V> const c = pair_of(z, kept_here, m, n);
+    if constexpr (kept_by_divergence > 0) {
+      divergence.accumulate(a.of, c, kept_here.from(3));
+    } else {
+      divergence.accumulate(a.of, c);
+    }
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -110,37 +152,40 @@ struct softmax_divergence {
     return {divergence.value(a.of), r.upstream * V(scalar_of<V>(1 / temperature)), m, n, a};
   }
 
-  template <class V>
-  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const&, result<V> const& r) const {
-    shifted<V> const e = distributions(z, r.max, r.norm);
-    lanes<V, 2> g = divergence.gradient(e.p, e.q, e.x, r.sum.of);
-    g[0] = g[0] * r.scale;
-    g[1] = g[1] * r.scale;
-    return g;
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const&, Kept const& kept_here,
+                                           result<V> const& r) const {
+    probability_pair<V> const c = pair_of(z, kept_here, r.max, r.norm);
+    lanes<V, 2> g;
+    if constexpr (kept_by_divergence > 0) {
+      g = divergence.gradient(c, r.sum.of, kept_here.from(3));
+    } else {
+      g = divergence.gradient(c, r.sum.of);
+    }
+    return {{g[0] * r.scale, g[1] * r.scale}};
   }
 
  private:
+  // x: rounded, for -ffast-math must not re-associate it.
   template <class V>
-  struct shifted {
-    V p, q, x;
-  };
-
-  template <class V>
-  SAGE_HD SAGE_INLINE shifted<V> shift(lanes<V, 2> const& z, maxima<V> const& m) const {
-    using math::exp;
+  SAGE_HD SAGE_INLINE V difference_of_logits(lanes<V, 2> const& z, maxima<V> const& m) const {
     V const t = V(scalar_of<V>(1 / temperature));
-    return {exp((z[0] - m.p) * t), exp((z[1] - m.q) * t), math::rounded(math::rounded(z[0] - z[1]) - math::rounded(m.p - m.q)) * t};
+    return math::rounded(math::rounded(z[0] - z[1]) - math::rounded(m.p - m.q)) * t;
   }
 
-  // p, q and δ; δ = 0 for a class that neither distribution has (both logits −∞).
-  template <class V>
-  SAGE_HD SAGE_INLINE shifted<V> distributions(lanes<V, 2> const& z, maxima<V> const& m,
-                                               normalizers<V> const& n) const {
-    shifted<V> e = shift(z, m);
-    e.p = e.p * n.p;
-    e.q = e.q * n.q;
-    e.x = math::select(e.p + e.q > V(0), e.x - n.c, V(0));
-    return e;
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE probability_pair<V> pair_of(lanes<V, 2> const& z, Kept const& kept_here,
+                                                  maxima<V> const& m, normalizers<V> const& n) const {
+    probability_pair<V> c;
+    c.p = kept_here[0] * n.p;
+    c.q = kept_here[1] * n.q;
+    c.difference = kept_here[2] * n.p - c.q * n.shift;
+    if constexpr (uses_log_ratio) {
+      c.log_ratio = math::select(c.p + c.q > V(0), difference_of_logits(z, m) - n.c, V(0));
+    } else {
+      c.log_ratio = V(0);
+    }
+    return c;
   }
 };
 

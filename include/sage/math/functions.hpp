@@ -29,11 +29,12 @@ SAGE_HD SAGE_INLINE constexpr V select(bool m, std::type_identity_t<V> const& ye
 
 /// x as it was rounded: -ffast-math may not re-associate what made it with what consumes it.
 template <class V>
-SAGE_HD SAGE_INLINE V rounded(V x) {
+SAGE_HD SAGE_INLINE V rounded(V const& x) {
+  V r = x;
 #if SAGE_SIMD
-  if constexpr (is_pack<V>) detail::fence(x.v);
+  if constexpr (is_pack<V>) detail::fence(r.v);
 #endif
-  return x;
+  return r;
 }
 
 /// The larger operand; the second where either is NaN.
@@ -76,6 +77,23 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   for (int k = terms - 1; k > 0; --k) series = series * s2 + V(scalar_of<V>(1) / scalar_of<V>(2 * k + 1));
   V const small = s * (u - V(2) * s2 * series);
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
+}
+
+/// e^x for x ≤ 0, e^x − 1 for |x| ≤ ½ ln 2, and the logarithm of two ranges: see the packs of float, for which these
+/// are shorter than the general functions.
+template <class V>
+SAGE_HD SAGE_INLINE V exp_nonpositive(V const& x) {
+  return exp(x);
+}
+template <class V>
+SAGE_HD SAGE_INLINE V expm1_small(V const& x) {
+  return expm1(x);
+}
+template <class Mask, class V>
+SAGE_HD SAGE_INLINE logarithm<V> log_or_log1p(Mask const& near, V const& r) {
+  V const u = select(near, r, V(0));
+  V const log1p_u = log1p(u);
+  return {select(near, log1p_u, log(select(near, V(1), r))), log1p_defect(u, log1p_u)};
 }
 
 }  // namespace math

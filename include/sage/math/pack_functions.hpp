@@ -15,6 +15,21 @@
 ///   tests/math/exhaustive.cpp, is stated with each function. double: lane by lane through the C library.
 /// Edge: exp(−∞) = 0, exp(x > 88.73) = ∞, log(0) = −∞, log(x < 0) = NaN, NaN in → NaN out. Denormal results of exp
 ///   and denormal arguments of log are exact to the same bound.
+namespace sage {
+SAGE_ABI_BEGIN
+namespace math {
+
+/// A logarithm, and what it falls short of its argument less 1.
+template <class V>
+struct logarithm {
+  V log;
+  V defect;  // u − log(1 + u)
+};
+
+}  // namespace math
+SAGE_ABI_END
+}  // namespace sage
+
 #if SAGE_SIMD
 
 namespace sage {
@@ -67,28 +82,36 @@ SAGE_INLINE pack<float, N> scale(floats<N> const& y, bits<N> const& n) noexcept 
   return pack<float, N>(part * power_of_two<N>(n - half).v);
 }
 
+// expm1(r) for |r| ≤ ½ ln 2. Coefficients: Cephes, expf.
+template <int N>
+SAGE_INLINE pack<float, N> expm1_polynomial(floats<N> const& r) noexcept {
+  floats<N> p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return pack<float, N>(p * (r * r) + r);
+}
+
+// x − n ln 2: ln 2 in two parts; the first has nine trailing zero bits, so that its product with n is exact.
+template <int N>
+SAGE_INLINE pack<float, N> minus_turns(floats<N> const& x, floats<N> const& n) noexcept {
+  floats<N> r = x - n * 6.9314575195e-1f;
+  fence(r);
+  return pack<float, N>(r - n * 1.4286067653e-6f);
+}
+
 template <int N>
 SAGE_INLINE reduced_exponential<N> reduce(floats<N> const& x) noexcept {
   floats<N> const finite = x == x ? x : pack<float, N>(0).v;  // converting a NaN to an integer is undefined
   floats<N> const turns = finite * 1.44269504f;
   bits<N> const n = __builtin_convertvector(turns + (turns < 0 ? pack<float, N>(-0.5f).v : pack<float, N>(0.5f).v), bits<N>);
-  floats<N> const nf = __builtin_convertvector(n, floats<N>);
-  // ln 2 in two parts; the first has nine trailing zero bits, so that its product with n is exact.
-  floats<N> r = x - nf * 6.9314575195e-1f;
-  fence(r);
-  r = r - nf * 1.4286067653e-6f;
-  floats<N> p = r * 1.9875691500e-4f + 1.3981999507e-3f;  // coefficients: Cephes, expf
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  return {n, p * (r * r) + r};
+  return {n, expm1_polynomial<N>(minus_turns<N>(x, __builtin_convertvector(n, floats<N>)).v).v};
 }
 
-/// log(2^e (1 + f) + small correction), −0.293 ≤ f ≤ 0.414. Coefficients: Cephes, logf.
+// (f − log(1 + f))/f² = ½ − f/3 + f²/4 − …, −0.293 ≤ f ≤ 0.414: ½ − f p(f). Coefficients of p: Cephes, logf.
 template <int N>
-SAGE_INLINE pack<float, N> log_of(floats<N> const& f, floats<N> const& e, floats<N> const& correction) noexcept {
-  floats<N> const f2 = f * f;
+SAGE_INLINE pack<float, N> log_polynomial(floats<N> const& f) noexcept {
   floats<N> p = f * 7.0376836292e-2f - 1.1514610310e-1f;
   p = p * f + 1.1676998740e-1f;
   p = p * f - 1.2420140846e-1f;
@@ -96,8 +119,14 @@ SAGE_INLINE pack<float, N> log_of(floats<N> const& f, floats<N> const& e, floats
   p = p * f - 1.6668057665e-1f;
   p = p * f + 2.0000714765e-1f;
   p = p * f - 2.4999993993e-1f;
-  p = p * f + 3.3333331174e-1f;
-  floats<N> sum = p * (f2 * f) + (e * -2.12194440e-4f + correction) - 0.5f * f2;  // the small parts first
+  return pack<float, N>(p * f + 3.3333331174e-1f);
+}
+
+/// log(2^e (1 + f) + small correction), −0.293 ≤ f ≤ 0.414.
+template <int N>
+SAGE_INLINE pack<float, N> log_of(floats<N> const& f, floats<N> const& e, floats<N> const& correction) noexcept {
+  floats<N> const f2 = f * f;
+  floats<N> sum = log_polynomial<N>(f).v * (f2 * f) + (e * -2.12194440e-4f + correction) - 0.5f * f2;  // small first
   fence(sum);
   sum = sum + f;
   fence(sum);
@@ -150,6 +179,25 @@ SAGE_INLINE pack<float, N> exp(pack<float, N> const& x) noexcept {
   return scale<N>(em + 1.0f, n);
 }
 
+/// e^x for x ≤ 0, as softmax needs it. Largest error 1.05 units of the last place; 0 where the result would be denormal.
+template <int N>
+SAGE_INLINE pack<float, N> exp_nonpositive(pack<float, N> const& x) noexcept {
+  using namespace detail;
+  floats<N> const low = x.v < -88.0f ? pack<float, N>(-88.0f).v : x.v;  // from here on 2^n is 2^−127, which is 0 below
+  // Adding 1.5 · 2^23 rounds to an integer, which stands in the lowest bits of the sum.
+  floats<N> turns = low * 1.44269504f + 12582912.0f;
+  fence(turns);
+  floats<N> const em = expm1_polynomial<N>(minus_turns<N>(low, turns - 12582912.0f).v).v;
+  bits<N> const power = (__builtin_bit_cast(bits<N>, turns) << 23) + 0x3f800000;
+  return pack<float, N>((em + 1.0f) * __builtin_bit_cast(floats<N>, power));
+}
+
+/// e^x − 1 for |x| ≤ ½ ln 2 = 0.3466, to full relative precision; anything beyond.
+template <int N>
+SAGE_INLINE pack<float, N> expm1_small(pack<float, N> const& x) noexcept {
+  return detail::expm1_polynomial<N>(x.v);
+}
+
 /// e^x − 1, to full relative precision at x → 0. Largest error 1.57 units of the last place.
 template <int N>
 SAGE_INLINE pack<float, N> expm1(pack<float, N> const& x) noexcept {
@@ -191,6 +239,19 @@ SAGE_INLINE pack<float, N> log1p(pack<float, N> const& x) noexcept {
   floats<N> const f = e == 0 ? x.v : m - 1.0f;
   floats<N> const correction = e == 0 ? floats<N>{} : lost / u;
   return log_edges<N>(u, log_of<N>(f, __builtin_convertvector(e, floats<N>), correction).v);
+}
+
+/// log(1 + u) where `near`, of u = r with |u| ≤ ¼, elsewhere log r of a normal number r > 0; and u − log(1 + u) where
+/// `near`, to full relative precision. One polynomial for both.
+template <int N>
+SAGE_INLINE logarithm<pack<float, N>> log_or_log1p(mask<float, N> const& near, pack<float, N> const& r) noexcept {
+  using namespace detail;
+  bits<N> const scaled = __builtin_bit_cast(bits<N>, r.v) - sqrt_half_bits;
+  floats<N> const m = __builtin_bit_cast(floats<N>, (scaled & 0x007fffff) + sqrt_half_bits);
+  floats<N> const f = near.b ? r.v : m - 1.0f;
+  floats<N> const e = __builtin_convertvector(near.b ? bits<N>{} : scaled >> 23, floats<N>);
+  floats<N> const defect = f * f * (0.5f - f * log_polynomial<N>(f).v);
+  return {pack<float, N>((f - defect) + e * 0.693147181f), pack<float, N>(defect)};
 }
 
 template <class T, int N>

@@ -25,6 +25,10 @@ SAGE_ABI_BEGIN
 /// element of `combine` as default member initialisers. The loss is that of the row; the gradient includes the
 /// factor `row.upstream`. `conclude` may be missing: the state is its own conclusion. A state may say
 /// `static constexpr int partial_states`: how many of it a long row is divided over, to hide latencies.
+///
+/// A formula whose later passes need again what is dear to compute says `static constexpr int kept = n`: n values at
+/// every position that it keeps between passes. `accumulate` and `gradient` then take an object k behind the row, with
+/// k.set(i, x) and k[i] for 0 ≤ i < n.
 template <class... States>
 struct pass_list {};
 

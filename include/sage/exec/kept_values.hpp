@@ -1,0 +1,74 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+#include <sage/math/lane_traits.hpp>
+#include <sage/math/pack.hpp>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec::detail {
+
+/// How many values a formula keeps at every position between its passes.
+template <class Formula>
+inline constexpr int kept_by = 0;
+template <class Formula>
+  requires requires { Formula::kept; }
+inline constexpr int kept_by<Formula> = Formula::kept;
+
+/// The values that a formula keeps at the position of its lanes. They stand one behind the other in the row's scratch.
+template <class V>
+class kept_values {
+ public:
+  using scalar = scalar_of<V>;
+
+  SAGE_INLINE explicit kept_values(scalar* at) noexcept : at_(at) {}
+
+  SAGE_INLINE V operator[](int slot) const noexcept {
+    if constexpr (lane_traits<V>::width == 1) {
+      return at_[slot];
+    } else {
+      return load_pack<V>(at_ + slot * lane_traits<V>::width);
+    }
+  }
+  SAGE_INLINE void set(int slot, V const& x) const noexcept {
+    if constexpr (lane_traits<V>::width == 1) {
+      at_[slot] = x;
+    } else {
+      store_pack(at_ + slot * lane_traits<V>::width, x);
+    }
+  }
+  /// The slots from `first` on, for a formula made of formulas.
+  SAGE_INLINE kept_values from(int first) const noexcept {
+    return kept_values(at_ + first * lane_traits<V>::width);
+  }
+
+ private:
+  scalar* at_;
+};
+
+// The formula's functions, with or without kept values.
+
+template <class Formula, class State, class X, class Row, class Kept, class... Earlier>
+SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r,
+                            [[maybe_unused]] Kept const& kept, Earlier const&... earlier) {
+  if constexpr (kept_by < Formula >> 0) {
+    f.accumulate(a, x, r, kept, earlier...);
+  } else {
+    f.accumulate(a, x, r, earlier...);
+  }
+}
+
+template <class Formula, class X, class Row, class Kept, class Result>
+SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r, [[maybe_unused]] Kept const& kept,
+                          Result const& result) {
+  if constexpr (kept_by < Formula >> 0) {
+    return f.gradient(x, r, kept, result);
+  } else {
+    return f.gradient(x, r, result);
+  }
+}
+
+}  // namespace exec::detail
+SAGE_ABI_END
+}  // namespace sage

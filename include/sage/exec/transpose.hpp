@@ -1,0 +1,62 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/math/pack.hpp>
+
+#if SAGE_SIMD
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec::detail {
+
+/// A 4 × 4 matrix of floats, its rows in registers, becomes its transpose.
+SAGE_INLINE void transpose(pack<float, 4> (&r)[4]) noexcept {
+  auto const low01 = __builtin_shufflevector(r[0].v, r[1].v, 0, 4, 1, 5);
+  auto const low23 = __builtin_shufflevector(r[2].v, r[3].v, 0, 4, 1, 5);
+  auto const high01 = __builtin_shufflevector(r[0].v, r[1].v, 2, 6, 3, 7);
+  auto const high23 = __builtin_shufflevector(r[2].v, r[3].v, 2, 6, 3, 7);
+  r[0].v = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+  r[1].v = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+  r[2].v = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+  r[3].v = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+}
+
+/// Copies `length` elements of each of four rows to a matrix of columns: to[j * pitch + l] = from[l][j].
+SAGE_INLINE void rows_to_columns(float const* const* from, index_t length, float* to,
+                                 index_t pitch) noexcept {
+  if (length < 4) {
+    for (index_t j = 0; j < length; ++j)
+      for (int l = 0; l < 4; ++l) to[j * pitch + l] = from[l][j];
+    return;
+  }
+  for (index_t j = 0; j < length; j += 4) {
+    index_t const start = j + 4 <= length ? j : length - 4;  // the last block may overlap the one before
+    pack<float, 4> block[4];
+    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from[l] + start);
+    transpose(block);
+    for (int l = 0; l < 4; ++l) store_pack(to + (start + l) * pitch, block[l]);
+  }
+}
+
+/// And back: to[l][j] = from[j * pitch + l].
+SAGE_INLINE void columns_to_rows(float const* from, index_t pitch, float* const* to,
+                                 index_t length) noexcept {
+  if (length < 4) {
+    for (index_t j = 0; j < length; ++j)
+      for (int l = 0; l < 4; ++l) to[l][j] = from[j * pitch + l];
+    return;
+  }
+  for (index_t j = 0; j < length; j += 4) {
+    index_t const start = j + 4 <= length ? j : length - 4;
+    pack<float, 4> block[4];
+    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + (start + l) * pitch);
+    transpose(block);
+    for (int l = 0; l < 4; ++l) store_pack(to[l] + start, block[l]);
+  }
+}
+
+}  // namespace exec::detail
+SAGE_ABI_END
+}  // namespace sage
+
+#endif
