@@ -119,16 +119,19 @@ class across_rows {
   // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
   SAGE_INLINE void load(A (&to)[across_rows_limit][width], rows_view<T const> const& in, index_t i,
                         int count) const {
-    T const* from[width];
-    for (int l = 0; l < width; ++l) from[l] = in.row(l < count ? i + l : i);
     if constexpr (__is_same(T, float)) {
-      if (in.stride == 1) {
-        for (int l = 0; l < width; l += 4) rows_to_columns(from + l, length_, &to[0][l], width);
+      if (in.stride == 1 && in.outer_rank == 1 && count == width) {
+        index_t const pitch = in.outer[0].stride;
+        T const* const from = in.row(i);
+        for (int l = 0; l < width; l += 4)
+          rows_to_columns(from + l * pitch, pitch, length_, &to[0][l], width);
         return;
       }
     }
-    for (int l = 0; l < width; ++l)
-      for (index_t j = 0; j < length_; ++j) to[j][l] = static_cast<A>(from[l][j * in.stride]);
+    for (int l = 0; l < width; ++l) {
+      T const* const from = in.row(l < count ? i + l : i);
+      for (index_t j = 0; j < length_; ++j) to[j][l] = static_cast<A>(from[j * in.stride]);
+    }
   }
 
   SAGE_INLINE void store(A const (&from)[across_rows_limit][width], gradient_rows<T> const& out, index_t i,
@@ -136,10 +139,11 @@ class across_rows {
     bool const add = out.mode == gradient_mode::add;
     index_t const stride = out.to.stride;
     if constexpr (__is_same(T, float)) {
-      if (stride == 1 && !add && count == width) {
-        float* to[width];
-        for (int l = 0; l < width; ++l) to[l] = out.to.row(i + l);
-        for (int l = 0; l < width; l += 4) columns_to_rows(&from[0][l], width, to + l, length_);
+      if (stride == 1 && out.to.outer_rank == 1 && count == width && !add) {
+        index_t const pitch = out.to.outer[0].stride;
+        T* const to = out.to.row(i);
+        for (int l = 0; l < width; l += 4)
+          columns_to_rows(&from[0][l], width, to + l * pitch, pitch, length_);
         return;
       }
     }

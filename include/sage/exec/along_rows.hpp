@@ -5,6 +5,9 @@
 #include <sage/exec/passes.hpp>
 #include <sage/exec/row_problem.hpp>
 #include <sage/exec/row_scratch.hpp>
+#include <sage/exec/streaming.hpp>
+
+#include <cstdint>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -99,8 +102,9 @@ struct along_rows_scalar {
 
 /// Lanes along one row: the lanes of the pack V are neighbours in the row. For long rows.
 ///
-/// The kernel works on contiguous rows of the accumulator's type, at least one pack long. Rows that are something
-/// else (strided, of halves, short) are copied to scratch first, and their gradients back. What is left of a row
+/// The kernel works on contiguous rows of the accumulator's type, at least one pack long, and writes every gradient.
+/// Operands that are something else (strided, of halves, short) are copied to scratch first; gradients that are
+/// something else (also those to be added, and those that nobody wants) go by way of scratch. What is left of a row
 /// behind the last full pack is worked with the pack that ends where the row ends: its first lanes, which an earlier
 /// pack has done, are masked in the state, and written twice with the same gradient.
 template <class V, class Problem>
@@ -122,35 +126,35 @@ class along_rows {
         full_(p.length / width * width),
         padded_((p.length + width - 1) / width * width),
         with_gradient_(p.with_gradient) {
-    direct_ = __is_same(T, A) && length_ >= width;
+    bool const as_it_is = __is_same(T, A) && length_ >= width;
     SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) direct_ = direct_ && p.in[k].stride == 1;
+    for (int k = 0; k < inputs; ++k) in_place_[k] = as_it_is && p.in[k].stride == 1;
     SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k) {
-      mode_[k] = p.with_gradient ? p.out[k].mode : gradient_mode::skip;
-      direct_ = direct_ && (mode_[k] == gradient_mode::skip || p.out[k].to.stride == 1);
-    }
+    for (int k = 0; k < gradients; ++k)
+      out_in_place_[k] = as_it_is && p.out[k].mode == gradient_mode::write && p.out[k].to.stride == 1;
+    if constexpr (kept == 0) streams_ = with_gradient_ && can_stream();
   }
 
   SAGE_INLINE void operator()(index_t first, index_t last) const {
-    row_scratch<A> scratch(padded_ * (kept + (direct_ ? 0 : inputs + gradients)));
-    A* const copies = scratch.data() + padded_ * kept;
+    bool copies = false;
+    SAGE_UNROLL
+    for (int k = 0; k < inputs; ++k) copies = copies || !in_place_[k];
+    SAGE_UNROLL
+    for (int k = 0; k < gradients; ++k) copies = copies || !out_in_place_[k];
+    row_scratch<A> scratch(padded_ * (kept + (copies ? inputs + gradients : 0)));
     for (index_t i = first; i < last; ++i) {
       auto const& parameters = p_.parameters_of(i);
       strided_row<Problem> const from(p_, i);
       if (parameters.skipped) {
         p_.losses[i] = A(0);
-        write_zeros(from);
+        if (with_gradient_) write_zeros(from);
         continue;
       }
       row<A> const r{0, parameters.label, A(length_), parameters.upstream};
-      if (direct_) {
-        if constexpr (__is_same(T, A)) p_.losses[i] = one_row({from.in, from.out, mode_}, r, scratch.data());
-      } else {
-        p_.losses[i] = one_row(copied(from, copies), r, scratch.data());
-        copy_back(from, copies);
-      }
+      p_.losses[i] = one_row(contiguous(from, scratch.data() + padded_ * kept), r, scratch.data());
+      if (with_gradient_ && copies) copy_back(from, scratch.data() + padded_ * (kept + inputs));
     }
+    if (streams_) end_streaming();
   }
 
  private:
@@ -158,46 +162,58 @@ class along_rows {
   struct memory {
     lanes<A const*, inputs> in;
     lanes<A*, gradients> out;
-    lanes<gradient_mode, gradients> mode;
   };
 
   SAGE_INLINE A one_row(memory const& x, row<A> const& r, A* scratch) const {
-    auto const result = run_passes(formula_, r, typename formula_type::template passes<A>{},
-                                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                                     return reduce(neutral, x, r, scratch, earlier...);
-                                   });
-    if (with_gradient_) write_gradient(x, r, scratch, result);
+    auto const result =
+        run_passes(formula_, r, typename formula_type::template passes<A>{},
+                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
+                     return reduce(neutral, x, broadcast_row(r), scratch, broadcast<V>(earlier)...);
+                   });
+    if (with_gradient_) {
+      if (streams_) {
+        stream_gradient(x, broadcast_row(r), broadcast<V>(result));
+      } else {
+        write_gradient(x, broadcast_row(r), scratch, broadcast<V>(result));
+      }
+    }
     return result.loss;
   }
 
   // One pass over the row: independent partial states hide the latency of the additions, and are joined in a fixed
   // order.
   template <class State, class... Earlier>
-  SAGE_INLINE State reduce(State const& neutral, memory const& x, row<A> const& r, A* scratch,
+  SAGE_INLINE State reduce(State const& neutral, memory const& x, row<V> const& r, A* scratch,
                            Earlier const&... earlier) const {
     using wide = rebind_t<State, V>;
     constexpr int parts = partial_states<wide>;
+    // Gradients are written soon after the last pass; their lines are fetched while it computes.
+    bool const fetches_outputs = is_last_pass<sizeof...(Earlier)> && with_gradient_ && !streams_;
     wide part[parts];
     SAGE_UNROLL
     for (int k = 0; k < parts; ++k) part[k] = broadcast<V>(neutral);
-    row<V> at = broadcast_row(r);
+    row<V> at = r;
     auto const visit = [&](wide& state, index_t j, index_t block) SAGE_INLINE_LAMBDA {
       at.column = count_from<integer_of<V>>(j);
-      accumulate(formula_, state, load(x, j), at, kept_at(scratch, block), broadcast<V>(earlier)...);
+      accumulate(formula_, state, load(x, j), at, kept_at(scratch, block), earlier...);
     };
     index_t j = 0;
     if constexpr (parts > 1)
-      for (; j + parts * width <= length_; j += parts * width) SAGE_UNROLL
-    for (int k = 0; k < parts; ++k) visit(part[k], j + k * width, j + k * width);
-    for (; j < length_; j += width) {
-      if (j < full_) {
-        visit(part[0], j, j);
-      } else {
-        wide const before = part[0];
-        index_t const start = tail_start();
-        visit(part[0], start, j);
-        part[0] = masked(not_yet_done(start), part[0], before);
+      for (; j + parts * width <= length_; j += parts * width) {
+        SAGE_UNROLL
+        for (int k = 0; k < parts; ++k) {
+          if (fetches_outputs) prefetch_outputs(x, j + k * width);
+          visit(part[k], j + k * width, j + k * width);
+        }
       }
+    for (; j < full_; j += width) {
+      if (fetches_outputs) prefetch_outputs(x, j);
+      visit(part[0], j, j);
+    }
+    if (full_ < length_) {
+      wide const before = part[0];
+      visit(part[0], tail_start(), full_);
+      part[0] = masked(not_yet_done(), part[0], before);
     }
     for (int step = 1; step < parts; step *= 2)
       for (int k = 0; k + step < parts; k += 2 * step) formula_.combine(part[k], part[k + step]);
@@ -206,21 +222,66 @@ class along_rows {
 
   // The tail first, while its inputs are certainly those given: a gradient may stand in its input's place.
   template <class Result>
-  SAGE_INLINE void write_gradient(memory const& x, row<A> const& r, A* scratch, Result const& result) const {
-    auto const wide_result = broadcast<V>(result);
-    row<V> at = broadcast_row(r);
-    auto const gradient_at = [&](index_t j, index_t block) SAGE_INLINE_LAMBDA {
-      at.column = count_from<integer_of<V>>(j);
-      lanes<V, gradients> g = gradient(formula_, load(x, j), at, kept_at(scratch, block), wide_result);
-      SAGE_UNROLL
-      for (int k = 0; k < gradients; ++k)
-        if (x.mode[k] == gradient_mode::add) g[k] = load_pack<V>(x.out[k] + j) + g[k];
-      return g;
-    };
-    lanes<V, gradients> tail;
-    if (full_ < length_) tail = gradient_at(tail_start(), full_);
-    for (index_t j = 0; j < full_; j += width) store(x, j, gradient_at(j, j));
+  SAGE_INLINE void write_gradient(memory const& x, row<V> const& r, A* scratch, Result const& result) const {
+    lanes<V, gradients> tail{};
+    if (full_ < length_) tail = gradient_at(x, r, scratch, result, tail_start(), full_);
+    for (index_t j = 0; j < full_; j += width) {
+      // Formulas that keep values compute for so long that the next row can be fetched meanwhile.
+      if constexpr (kept > 0) prefetch_next_row(x, j);
+      store(x, j, gradient_at(x, r, scratch, result, j, j));
+    }
     if (full_ < length_) store(x, tail_start(), tail);
+  }
+
+  // The same past the caches, from the first aligned address on; what stands before and behind is stored last.
+  template <class Result>
+  SAGE_INLINE void stream_gradient(memory const& x, row<V> const& r, Result const& result) const {
+    index_t const last = length_ - width;
+    lanes<V, gradients> const head = gradient_at(x, r, nullptr, result, 0, 0);
+    lanes<V, gradients> const tail = gradient_at(x, r, nullptr, result, last, 0);
+    for (index_t j = misaligned_ == 0 ? 0 : width - misaligned_; j <= last; j += width) {
+      lanes<V, gradients> const g = gradient_at(x, r, nullptr, result, j, 0);
+      SAGE_UNROLL
+      for (int k = 0; k < gradients; ++k) store_streaming(x.out[k] + j, g[k]);
+    }
+    store(x, 0, head);
+    store(x, last, tail);
+  }
+
+  // At position j, whose kept values are those of `block`.
+  template <class Result>
+  SAGE_INLINE lanes<V, gradients> gradient_at(memory const& x, row<V> const& r, A* scratch,
+                                              Result const& result, index_t j, index_t block) const {
+    row<V> at = r;
+    at.column = count_from<integer_of<V>>(j);
+    return gradient(formula_, load(x, j), at, kept_at(scratch, block), result);
+  }
+
+  // Large outputs that are all written in place, and all misaligned alike, by whole elements.
+  SAGE_INLINE bool can_stream() noexcept {
+    constexpr auto bytes = static_cast<std::uintptr_t>(sizeof(V));
+    std::uintptr_t misaligned = 0;
+    for (int k = 0; k < gradients; ++k) {
+      auto const& to = p_.out[k].to;
+      if (!out_in_place_[k] || to.outer_rank != 1 || to.outer[0].stride % width != 0) return false;
+      auto const at = reinterpret_cast<std::uintptr_t>(to.data) % bytes;
+      if (k > 0 && at != misaligned) return false;
+      misaligned = at;
+    }
+    misaligned_ = static_cast<index_t>(misaligned / sizeof(A));
+    return gradients * p_.rows * length_ * static_cast<index_t>(sizeof(A)) >= streaming_bytes;
+  }
+
+  template <std::size_t Earlier>
+  static constexpr bool is_last_pass = Earlier + 1 == pass_count<typename formula_type::template passes<A>>;
+
+  SAGE_INLINE static void prefetch_outputs(memory const& x, index_t j) {
+    SAGE_UNROLL
+    for (int k = 0; k < gradients; ++k) prefetch_for_write(x.out[k] + j);
+  }
+  SAGE_INLINE void prefetch_next_row(memory const& x, index_t j) const {
+    SAGE_UNROLL
+    for (int k = 0; k < inputs; ++k) prefetch_for_read(x.in[k] + length_ + j);
   }
 
   SAGE_INLINE static lanes<V, inputs> load(memory const& x, index_t j) {
@@ -231,8 +292,7 @@ class along_rows {
   }
   SAGE_INLINE static void store(memory const& x, index_t j, lanes<V, gradients> const& g) {
     SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k)
-      if (x.mode[k] != gradient_mode::skip) store_pack(x.out[k] + j, g[k]);
+    for (int k = 0; k < gradients; ++k) store_pack(x.out[k] + j, g[k]);
   }
   SAGE_INLINE static kept_values<V> kept_at(A* scratch, index_t block) noexcept {
     return kept_values<V>(scratch + block * kept);
@@ -240,9 +300,9 @@ class along_rows {
 
   // The last pack of a row whose length is no multiple of the width; of a short row, the first.
   SAGE_INLINE index_t tail_start() const noexcept { return length_ > width ? length_ - width : 0; }
-  SAGE_INLINE auto not_yet_done(index_t start) const noexcept {
+  SAGE_INLINE auto not_yet_done() const noexcept {
     using integers = integer_of<V>;
-    auto const column = count_from<integers>(start);
+    auto const column = count_from<integers>(tail_start());
     return (column < broadcast_integer<integers>(length_)) & !(column < broadcast_integer<integers>(full_));
   }
 
@@ -250,29 +310,35 @@ class along_rows {
     return {integer_of<V>{}, broadcast_integer<integer_of<V>>(r.label), V(r.length), V(r.upstream)};
   }
 
-  SAGE_INLINE memory copied(strided_row<Problem> const& from, A* copies) const {
+  // The row where it stands, and in `copies` what cannot be used there.
+  SAGE_INLINE memory contiguous(strided_row<Problem> const& from, A* copies) const {
     memory x;
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) {
       A* const to = copies + k * padded_;
+      x.in[k] = to;
+      if (in_place_[k]) {
+        if constexpr (__is_same(T, A)) x.in[k] = from.in[k];
+        continue;
+      }
       index_t const stride = p_.in[k].stride;
       for (index_t j = 0; j < length_; ++j) to[j] = static_cast<A>(from.in[k][j * stride]);
       for (index_t j = length_; j < padded_; ++j) to[j] = A(0);
-      x.in[k] = to;
     }
     SAGE_UNROLL
     for (int k = 0; k < gradients; ++k) {
       x.out[k] = copies + (inputs + k) * padded_;
-      x.mode[k] = mode_[k] == gradient_mode::skip ? gradient_mode::skip : gradient_mode::write;
+      if constexpr (__is_same(T, A))
+        if (out_in_place_[k]) x.out[k] = from.out[k];
     }
     return x;
   }
   SAGE_INLINE void copy_back(strided_row<Problem> const& to, A const* copies) const {
     for (int k = 0; k < gradients; ++k) {
-      if (mode_[k] == gradient_mode::skip) continue;
-      A const* const from = copies + (inputs + k) * padded_;
+      if (out_in_place_[k] || p_.out[k].mode == gradient_mode::skip) continue;
+      A const* const from = copies + k * padded_;
       index_t const stride = p_.out[k].to.stride;
-      bool const add = mode_[k] == gradient_mode::add;
+      bool const add = p_.out[k].mode == gradient_mode::add;
       for (index_t j = 0; j < length_; ++j) {
         T& x = to.out[k][j * stride];
         x = static_cast<T>(add ? static_cast<A>(x) + from[j] : from[j]);
@@ -281,7 +347,7 @@ class along_rows {
   }
   SAGE_INLINE void write_zeros(strided_row<Problem> const& to) const {
     for (int k = 0; k < gradients; ++k)
-      if (mode_[k] == gradient_mode::write)
+      if (p_.out[k].mode == gradient_mode::write)
         for (index_t j = 0; j < length_; ++j) to.out[k][j * p_.out[k].to.stride] = static_cast<T>(A(0));
   }
 
@@ -289,8 +355,10 @@ class along_rows {
   formula_type const formula_;
   index_t const length_, full_, padded_;
   bool const with_gradient_;
-  bool direct_;
-  lanes<gradient_mode, gradients> mode_;
+  lanes<bool, inputs> in_place_;
+  lanes<bool, gradients> out_in_place_;
+  bool streams_ = false;
+  index_t misaligned_ = 0;  // elements beyond an aligned address
 };
 
 #endif

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
 #include <sage/math/pack.hpp>
 
 #if SAGE_SIMD
@@ -21,37 +22,53 @@ SAGE_INLINE void transpose(pack<float, 4> (&r)[4]) noexcept {
   r[3].v = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
 }
 
-/// Copies `length` elements of each of four rows to a matrix of columns: to[j * pitch + l] = from[l][j].
-SAGE_INLINE void rows_to_columns(float const* const* from, index_t length, float* to,
-                                 index_t pitch) noexcept {
+/// Copies four rows of `length` elements, `pitch` elements apart, to columns: to[j * width + l] = from[l * pitch + j].
+SAGE_INLINE void rows_to_columns(float const* from, index_t pitch, index_t length, float* to,
+                                 index_t width) noexcept {
+  if (length == 2 && pitch == 2) {  // two classes are SAGE's everyday case
+    auto const low = load_pack<pack<float, 4>>(from), high = load_pack<pack<float, 4>>(from + 4);
+    store_pack(to, pack<float, 4>(__builtin_shufflevector(low.v, high.v, 0, 2, 4, 6)));
+    store_pack(to + width, pack<float, 4>(__builtin_shufflevector(low.v, high.v, 1, 3, 5, 7)));
+    return;
+  }
   if (length < 4) {
     for (index_t j = 0; j < length; ++j)
-      for (int l = 0; l < 4; ++l) to[j * pitch + l] = from[l][j];
+      for (int l = 0; l < 4; ++l) to[j * width + l] = from[l * pitch + j];
     return;
   }
   for (index_t j = 0; j < length; j += 4) {
     index_t const start = j + 4 <= length ? j : length - 4;  // the last block may overlap the one before
     pack<float, 4> block[4];
-    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from[l] + start);
+    SAGE_UNROLL
+    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + l * pitch + start);
     transpose(block);
-    for (int l = 0; l < 4; ++l) store_pack(to + (start + l) * pitch, block[l]);
+    SAGE_UNROLL
+    for (int l = 0; l < 4; ++l) store_pack(to + (start + l) * width, block[l]);
   }
 }
 
-/// And back: to[l][j] = from[j * pitch + l].
-SAGE_INLINE void columns_to_rows(float const* from, index_t pitch, float* const* to,
+/// And back: to[l * pitch + j] = from[j * width + l].
+SAGE_INLINE void columns_to_rows(float const* from, index_t width, float* to, index_t pitch,
                                  index_t length) noexcept {
+  if (length == 2 && pitch == 2) {
+    auto const first = load_pack<pack<float, 4>>(from), second = load_pack<pack<float, 4>>(from + width);
+    store_pack(to, pack<float, 4>(__builtin_shufflevector(first.v, second.v, 0, 4, 1, 5)));
+    store_pack(to + 4, pack<float, 4>(__builtin_shufflevector(first.v, second.v, 2, 6, 3, 7)));
+    return;
+  }
   if (length < 4) {
     for (index_t j = 0; j < length; ++j)
-      for (int l = 0; l < 4; ++l) to[l][j] = from[j * pitch + l];
+      for (int l = 0; l < 4; ++l) to[l * pitch + j] = from[j * width + l];
     return;
   }
   for (index_t j = 0; j < length; j += 4) {
     index_t const start = j + 4 <= length ? j : length - 4;
     pack<float, 4> block[4];
-    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + (start + l) * pitch);
+    SAGE_UNROLL
+    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + (start + l) * width);
     transpose(block);
-    for (int l = 0; l < 4; ++l) store_pack(to[l] + start, block[l]);
+    SAGE_UNROLL
+    for (int l = 0; l < 4; ++l) store_pack(to + l * pitch + start, block[l]);
   }
 }
 

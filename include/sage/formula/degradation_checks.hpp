@@ -31,8 +31,12 @@ struct uniform_formula {
     of.combine(a, b);
   }
   template <class V>
+  SAGE_HD SAGE_INLINE auto conclude(maxima<V> const& a, row<V> const& r) const {
+    return of.conclude(a, r);
+  }
+  template <class V>
   SAGE_HD SAGE_INLINE auto conclude(typename base::template exponentials<V> const& a, row<V> const& r,
-                                    maxima<V> const& m) const {
+                                    typename base::template shifts<V> const& m) const {
     return of.conclude(a, r, m);
   }
   template <class V, class... States>
@@ -59,7 +63,7 @@ struct repel_formula : softmax_divergence<Divergence> {
   double margin = 0;
 
   template <class V>
-  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, typename base::template maxima<V> const& m,
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, typename base::template shifts<V> const& m,
                                          typename base::template normalizers<V> const& n,
                                          typename base::template sums<V> const& a) const {
     result<V> out = base::finalize(r, m, n, a);
@@ -87,6 +91,10 @@ struct rank_formula {
   struct maxima {
     static constexpr int partial_states = 1;
     typename base::template maxima<V> plus{}, minus{};
+  };
+  template <class V>
+  struct shifts {
+    typename base::template shifts<V> plus, minus;
   };
   template <class V>
   struct exponentials {
@@ -122,12 +130,16 @@ struct rank_formula {
     of.combine(a.minus, b.minus);
   }
   template <class V>
+  SAGE_HD SAGE_INLINE shifts<V> conclude(maxima<V> const& a, row<V> const& r) const {
+    return {of.conclude(a.plus, r), of.conclude(a.minus, r)};
+  }
+  template <class V>
   SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const& r,
-                                              maxima<V> const& m) const {
+                                              shifts<V> const& m) const {
     return {of.conclude(a.plus, r, m.plus), of.conclude(a.minus, r, m.minus)};
   }
   template <class V>
-  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, maxima<V> const& m, normalizers<V> const& n,
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, shifts<V> const& m, normalizers<V> const& n,
                                          sums<V> const& a) const {
     result<V> out{V(0), of.finalize(r, m.plus, n.plus, a.plus), of.finalize(r, m.minus, n.minus, a.minus)};
     V const x = out.plus.loss - out.minus.loss + V(scalar_of<V>(margin));

@@ -17,11 +17,13 @@ SAGE_ABI_BEGIN
 /// With u_p = m/p − 1 = (1−β)(q − p)/p, u_q = β(p − q)/q and φ(u) = u − log(1 + u) ≥ 0 the first-order terms cancel
 /// exactly: KL(p‖m) = Σ p φ(u_p), KL(q‖m) = Σ q φ(u_q). No digits are lost at p ≈ q, where the textbook sum loses
 /// all of them, and no value is negative.
+///
+/// At β = ½, with s = (p − q)/(p + q), log(p/m) = log(1 + s) and log(q/m) = log(1 − s) = log(1 + s) − δ, where δ is
+/// the log ratio: one logarithm and one division for both, of the greater probability.
 struct jensen_shannon {
   double beta = 0.5;
 
-  static constexpr int kept = 2;  // p log(m/p), q log(m/q)
-  static constexpr bool uses_log_ratio = false;
+  static constexpr int kept = 2;  // p log(p/m), q log(q/m)
 
   template <class V>
   struct sums {
@@ -30,14 +32,11 @@ struct jensen_shannon {
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c, Kept const& kept_here) const {
-    using T = scalar_of<V>;
-    V const b = V(T(beta)), rest = V(T(1 - beta));
-    V const m = b * c.p + rest * c.q;
-    side<V> const p = side_of(c.p, -rest * c.difference, m), q = side_of(c.q, b * c.difference, m);
-    kept_here.set(0, p.log_term);
-    kept_here.set(1, q.log_term);
-    a.p = a.p + p.divergence;
-    a.q = a.q + q.divergence;
+    sides<V> const r = beta == 0.5 ? symmetric(c) : skewed(c);
+    kept_here.set(0, r.p_log);
+    kept_here.set(1, r.q_log);
+    a.p = a.p + r.p;
+    a.q = a.q + r.q;
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -53,27 +52,66 @@ struct jensen_shannon {
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(probability_pair<V> const& c, sums<V> const& a,
                                            Kept const& kept_here) const {
     using T = scalar_of<V>;
-    return {{-V(T(beta)) * (kept_here[0] + c.p * a.p), -V(T(1 - beta)) * (kept_here[1] + c.q * a.q)}};
+    return {{V(T(beta)) * (kept_here[0] - c.p * a.p), V(T(1 - beta)) * (kept_here[1] - c.q * a.q)}};
   }
   constexpr bool valid() const noexcept { return beta > 0 && beta < 1; }
 
  private:
+  /// One class's share of KL(p‖m) and KL(q‖m), each with what makes it ≥ 0, and p log(p/m), q log(q/m).
   template <class V>
-  struct side {
-    V divergence;  // p φ(u)
-    V log_term;    // p log(m/p)
+  struct sides {
+    V p, q, p_log, q_log;
   };
 
-  // `v` is m − p = p u. Where u is small p φ(u) comes from the series of φ, else from v − p log(m/p).
+  // With g the greater of p and q, l the lesser, σ = |s|, D = σ − log(1 + σ) and a = |δ| = 2 artanh σ:
+  //   g log(g/m) + (m − g) = g log(1 + σ) − m σ = m σ² − g D
+  //   l log(l/m) + (m − l) = l log(1 − σ) + m σ = m σ² − l (D + a − 2σ),   log(1 − σ) = log(1 + σ) − a
+  // The last forms serve small σ, where the others cancel.
   template <class V>
-  SAGE_HD SAGE_INLINE side<V> side_of(V const& p, V const& v, V const& m) const {
+  SAGE_HD SAGE_INLINE sides<V> symmetric(probability_pair<V> const& c) const {
+    using T = scalar_of<V>;
+    V const half = V(T(0.5));
+    V const sum = c.p + c.q;
+    auto const p_greater = c.difference > V(0);
+    V const g = math::select(p_greater, c.p, c.q), l = math::select(p_greater, c.q, c.p);
+    V const s = math::magnitude(V(c.difference / math::larger(sum, V(std::numeric_limits<T>::min()))));
+    V const s2 = s * s;
+    auto const is_near = s < V(T(0.25));
+    math::logarithm<V> const g_log = math::log1p_of_fraction(s);
+    V const l_defect = g_log.defect + V(2) * math::artanh_excess(s, s2);
+    // Beyond the ratio of the largest to the smallest number l is 0, and 0 · ∞ must not arise.
+    V const limit = V(T(std::numeric_limits<T>::max_exponent + std::numeric_limits<T>::digits));
+    V const far_l_log = g_log.log - math::smaller(math::magnitude(c.log_ratio), limit);
+    V const l_log = math::select(is_near, -s - l_defect, far_l_log);
+    V const g_term = g * g_log.log, l_term = l * l_log;
+    V const ms = half * math::magnitude(c.difference), ms2 = half * sum * s2;
+    V const g_share = math::select(is_near, ms2 - g * g_log.defect, g_term - ms);
+    V const l_share = math::select(is_near, ms2 - l * l_defect, l_term + ms);
+    return {math::select(p_greater, g_share, l_share), math::select(p_greater, l_share, g_share),
+            math::select(p_greater, g_term, l_term), math::select(p_greater, l_term, g_term)};
+  }
+
+  template <class V>
+  SAGE_HD SAGE_INLINE sides<V> skewed(probability_pair<V> const& c) const {
+    using T = scalar_of<V>;
+    V const b = V(T(beta)), rest = V(T(1 - beta));
+    V const m = b * c.p + rest * c.q;
+    sides<V> r;
+    one_side(c.p, -rest * c.difference, m, r.p, r.p_log);
+    one_side(c.q, b * c.difference, m, r.q, r.q_log);
+    return r;
+  }
+
+  // p φ(u) and p log(p/m); v is m − p = p u. Where u is small p φ(u) comes from the series of φ, else from v − p log(m/p).
+  template <class V>
+  SAGE_HD SAGE_INLINE static void one_side(V const& p, V const& v, V const& m, V& share, V& p_log) {
     using T = scalar_of<V>;
     auto const is_near = math::magnitude(v) < V(T(0.25)) * p;
     // p = 0 contributes v. m/p must not be infinite: 0 · ∞ would be NaN.
     V const divisor = math::larger(p, V(std::numeric_limits<T>::min()));
-    math::logarithm<V> const l = math::log_or_log1p(is_near, math::select(is_near, v, m) / divisor);
-    V const log_term = p * l.log;
-    return {math::select(is_near, p * l.defect, v - log_term), log_term};
+    math::logarithm<V> const l = math::log_or_log1p(is_near, V(math::select(is_near, v, m) / divisor));
+    p_log = -p * l.log;
+    share = math::select(is_near, p * l.defect, v + p_log);
   }
 };
 

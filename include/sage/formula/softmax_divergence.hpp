@@ -56,6 +56,12 @@ struct softmax_divergence {
   struct maxima {
     V p = -math::infinity<V>(), q = -math::infinity<V>();
   };
+  /// What later passes need of the maxima.
+  template <class V>
+  struct shifts {
+    V p, q, difference;  // max z_p, max z_q, max z_p − max z_q
+    V t;                 // 1/T
+  };
   template <class V>
   struct exponentials {
     static constexpr int partial_states = 1;
@@ -77,7 +83,7 @@ struct softmax_divergence {
   struct result {
     V loss;
     V scale;  // upstream / T
-    maxima<V> max;
+    shifts<V> shift;
     normalizers<V> norm;
     sums<V> sum;
   };
@@ -95,13 +101,16 @@ struct softmax_divergence {
     a.q = math::larger(b.q, a.q);
   }
 
+  template <class V>
+  SAGE_HD SAGE_INLINE shifts<V> conclude(maxima<V> const& m, row<V> const&) const {
+    return {m.p, m.q, m.p - m.q, V(scalar_of<V>(1 / temperature))};
+  }
+
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
-                                      Kept const& kept_here, maxima<V> const& m) const {
+                                      Kept const& kept_here, shifts<V> const& m) const {
     using T = scalar_of<V>;
-    V const t = V(T(1 / temperature));
-    V const p = math::exp_nonpositive((z[0] - m.p) * t);
-    V const q = math::exp_nonpositive((z[1] - m.q) * t);
+    V const p = math::exp_of_product(V(z[0] - m.p), m.t), q = math::exp_of_product(V(z[1] - m.q), m.t);
     V const x = difference_of_logits(z, m);
     V const d = math::select(math::magnitude(x) < V(T(0.34)), q * math::expm1_small(x), p - q);
     kept_here.set(0, p);
@@ -119,13 +128,12 @@ struct softmax_divergence {
   }
   template <class V>
   SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const&,
-                                              maxima<V> const&) const {
-    using math::log, math::log1p;
+                                              shifts<V> const&) const {
     V const p = V(1) / a.p, q = V(1) / a.q;
     if constexpr (uses_log_ratio) {
       V const s = a.difference * q;
-      auto const is_near = math::magnitude(s) < V(scalar_of<V>(0.5));
-      return {p, q, a.difference * p, math::select(is_near, log1p(s), log(a.p * q))};
+      auto const is_near = math::magnitude(s) < V(scalar_of<V>(0.25));
+      return {p, q, a.difference * p, math::log_or_log1p(is_near, math::select(is_near, s, V(a.p * q))).log};
     } else {
       return {p, q, a.difference * p, V(0)};
     }
@@ -133,7 +141,7 @@ struct softmax_divergence {
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const& z, row<V> const&, Kept const& kept_here,
-                                      maxima<V> const& m, normalizers<V> const& n) const {
+                                      shifts<V> const& m, normalizers<V> const& n) const {
     probability_pair<V> const c = pair_of(z, kept_here, m, n);
     if constexpr (kept_by_divergence > 0) {
       divergence.accumulate(a.of, c, kept_here.from(3));
@@ -147,15 +155,15 @@ struct softmax_divergence {
   }
 
   template <class V>
-  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, maxima<V> const& m, normalizers<V> const& n,
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, shifts<V> const& m, normalizers<V> const& n,
                                          sums<V> const& a) const {
-    return {divergence.value(a.of), r.upstream * V(scalar_of<V>(1 / temperature)), m, n, a};
+    return {divergence.value(a.of), r.upstream * m.t, m, n, a};
   }
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const&, Kept const& kept_here,
                                            result<V> const& r) const {
-    probability_pair<V> const c = pair_of(z, kept_here, r.max, r.norm);
+    probability_pair<V> const c = pair_of(z, kept_here, r.shift, r.norm);
     lanes<V, 2> g;
     if constexpr (kept_by_divergence > 0) {
       g = divergence.gradient(c, r.sum.of, kept_here.from(3));
@@ -168,14 +176,13 @@ struct softmax_divergence {
  private:
   // x: rounded, for -ffast-math must not re-associate it.
   template <class V>
-  SAGE_HD SAGE_INLINE V difference_of_logits(lanes<V, 2> const& z, maxima<V> const& m) const {
-    V const t = V(scalar_of<V>(1 / temperature));
-    return math::rounded(math::rounded(z[0] - z[1]) - math::rounded(m.p - m.q)) * t;
+  SAGE_HD SAGE_INLINE V difference_of_logits(lanes<V, 2> const& z, shifts<V> const& m) const {
+    return math::rounded(math::rounded(z[0] - z[1]) - math::rounded(m.difference)) * m.t;
   }
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE probability_pair<V> pair_of(lanes<V, 2> const& z, Kept const& kept_here,
-                                                  maxima<V> const& m, normalizers<V> const& n) const {
+                                                  shifts<V> const& m, normalizers<V> const& n) const {
     probability_pair<V> c;
     c.p = kept_here[0] * n.p;
     c.q = kept_here[1] * n.q;

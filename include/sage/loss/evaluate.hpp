@@ -85,7 +85,7 @@ class evaluation {
   void backward(Args&&... args) const {
     split_executor(
         [this]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                             Rest&&... rest) {
+                                                              Rest&&... rest) {
           split_weights(
               [&](auto const& weights, auto const& tensors) {
                 with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
@@ -112,7 +112,9 @@ class evaluation {
     return split_executor(
         [&](auto const& executor, auto&&... rest) -> decltype(auto) {
           return split_weights(
-              [&](auto const& weights, auto const& tensors) -> decltype(auto) { return f(executor, weights, tensors); },
+              [&](auto const& weights, auto const& tensors) -> decltype(auto) {
+                return f(executor, weights, tensors);
+              },
               std::forward<decltype(rest)>(rest)...);
         },
         std::forward<Args>(args)...);
@@ -126,18 +128,20 @@ class evaluation {
   template <bool Gradients, int Outputs = 0, class Tensors, class F>
   decltype(auto) with_element(Tensors const& tensors, F const& f) const {
     constexpr int expected = gradients_at() + (Gradients ? inputs() : 0) + Outputs;
-    static_assert(std::tuple_size_v<Tensors> == expected,
-                  "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
-                  "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
-                  "not wanted");
+    static_assert(
+        std::tuple_size_v<Tensors> == expected,
+        "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
+        "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
+        "not wanted");
     using first = std::remove_cvref_t<std::tuple_element_t<0, Tensors>>;
     if constexpr (runtime_typed_tensor<first>) {
       return tensor_traits<first>::visit_floating(std::get<0>(tensors), Loss::name, Loss::input_names[0], f);
     } else if constexpr (lazy_tensor<first>) {
       return f(std::type_identity<typename tensor_traits<first>::element_type>{});
     } else {
-      static_assert(tensor<first>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                                   "sage::tensor_traits for it");
+      static_assert(tensor<first>,
+                    "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                    "sage::tensor_traits for it");
       return f(std::type_identity<element_of<first>>{});
     }
   }
@@ -146,16 +150,18 @@ class evaluation {
   template <class E, bool Gradients, class Tensors, class F>
   decltype(auto) bound(Tensors const& tensors, F const& f) const {
     loss_.validate();
-    return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
       return bind_inputs<E, Gradients>(tensors, f, evaluated(std::get<I>(tensors))...);
-    }(std::make_index_sequence<static_cast<std::size_t>(inputs())>{});
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(inputs())>{});
   }
 
   template <class E, bool Gradients, class Tensors, class F, class... Inputs>
   decltype(auto) bind_inputs(Tensors const& tensors, F const& f, Inputs const&... input) const {
     auto const views = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return std::make_tuple(input_view<E>(Loss::name, Loss::input_names[I], input)...);
-    }(std::index_sequence_for<Inputs...>{});
+    }
+    (std::index_sequence_for<Inputs...>{});
     auto const& first = std::get<0>(views);
     require_rank(Loss::name, Loss::input_names[0], first);
     row_problem<formula_type, E> p;
@@ -164,12 +170,13 @@ class evaluation {
       (bind_input<E, I>(p, std::get<I>(views), first), ...);
       if constexpr (Gradients)
         (bind_gradient<E, I>(p, std::get<gradients_at() + I>(tensors), std::get<I>(views)), ...);
-    }(std::index_sequence_for<Inputs...>{});
+    }
+    (std::index_sequence_for<Inputs...>{});
     p.rows = p.in[0].rows;
     p.length = p.in[0].length;
     if (p.length < Loss::smallest_length && p.rows > 0)
       raise<shape_error>(Loss::name, ": ", Loss::input_names[0], " has shape ", shape_text(first),
-                                 ", expected rows of at least ", Loss::smallest_length, " elements");
+                         ", expected rows of at least ", Loss::smallest_length, " elements");
     require_disjoint(p);
     if constexpr (Loss::has_labels) {
       return with_labels(std::get<static_cast<std::size_t>(labels_at())>(tensors),
@@ -187,7 +194,8 @@ class evaluation {
 
   template <class E, std::size_t I, class Problem, class View, class First>
   void bind_input(Problem& p, View const& v, First const& first) const {
-    static_assert(std::is_same_v<typename View::value_type, E>, "sage: all inputs of a loss have one element type");
+    static_assert(std::is_same_v<typename View::value_type, E>,
+                  "sage: all inputs of a loss have one element type");
     static_assert(View::space == memory_space::host,
                   "sage: this tensor lives on a CUDA device; host executors read host memory");
     if constexpr (I > 0) require_same_shape(Loss::name, Loss::input_names[I], v, Loss::input_names[0], first);
@@ -218,14 +226,14 @@ class evaluation {
       auto const& to = p.out[i].to;
       if (is_broadcast(to))
         raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i],
-                                      " is a broadcast view (a stride is 0), expected elements of its own");
+                              " is a broadcast view (a stride is 0), expected elements of its own");
       for (int k = 0; k < inputs(); ++k) {
         if (!same_elements(to, p.in[k]) && may_overlap(to, p.in[k]))
           raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i], " overlaps ", Loss::input_names[k],
-                                        ", expected separate memory or exactly the same elements");
+                                ", expected separate memory or exactly the same elements");
         if (k < i && p.out[k].mode != gradient_mode::skip && may_overlap(to, p.out[k].to))
           raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i], " overlaps ",
-                                        Loss::gradient_names[k], ", expected separate memory");
+                                Loss::gradient_names[k], ", expected separate memory");
       }
     }
   }
@@ -247,16 +255,51 @@ class evaluation {
   }
 
   template <class E, bool Gradients, class Executor, class Weights, class Tensors>
-  loss_result<accumulator_t<E>> reduced(Executor const& executor, Weights const& weights, Tensors const& tensors,
-                                        accumulator_t<E> const& upstream) const {
+  loss_result<accumulator_t<E>> reduced(Executor const& executor, Weights const& weights,
+                                        Tensors const& tensors, accumulator_t<E> const& upstream) const {
     using A = accumulator_t<E>;
     return bound<E, Gradients>(tensors, [&](auto& p, auto const& labels) {
       return with_weights<E>(weights, p.rows, [&](auto const& w) {
-        row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t>
-            table(p.rows, labels, w, none_t{}, ignored());
+        row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
+            p.rows, labels, w, none_t{}, ignored());
         return run_reduced<A>(executor, p, table, upstream);
       });
     });
+  }
+
+  template <class A>
+  struct row_sums {
+    wide_t<A> loss, active_weight;  // Σ w l, Σ w of the active rows
+    index_t active, non_finite;
+  };
+
+  // In one fixed order, whoever computed the rows: four sums of every fourth row hide the latency of the additions.
+  template <class A, class Table>
+  static row_sums<A> sum_rows(index_t rows, row_buffer<A>& losses, Table& table, bool hinged) {
+    using wide = wide_t<A>;
+    wide loss[4] = {wide(0), wide(0), wide(0), wide(0)},
+         active_weight[4] = {wide(0), wide(0), wide(0), wide(0)};
+    index_t active = 0, non_finite = 0, skipped = 0;
+    auto const add = [&](index_t i, int k) {
+      if (table.skipped(i)) {
+        ++skipped;
+        return;
+      }
+      A const l = losses[i];
+      bool const is_active = l > A(0);
+      wide const w = wide(table.weight(i));
+      loss[k] = loss[k] + w * wide(l);
+      active_weight[k] = active_weight[k] + (is_active ? w : wide(0));
+      active += is_active;
+      non_finite += is_non_finite(l);
+    };
+    index_t i = 0;
+    for (; i + 4 <= rows; i += 4)
+      for (int k = 0; k < 4; ++k) add(i + k, k);
+    for (; i < rows; ++i) add(i, 0);
+    return {(loss[0] + loss[1]) + (loss[2] + loss[3]),
+            (active_weight[0] + active_weight[1]) + (active_weight[2] + active_weight[3]),
+            hinged ? active : rows - skipped, non_finite};
   }
 
   template <class A, class Executor, class Problem, class Table>
@@ -269,26 +312,20 @@ class evaluation {
     bool const by_active = loss_.reduction == reduction::mean_active;
 
     wide normalizer = loss_.reduction == reduction::mean ? table.weight_sum() : wide(1);
-    auto const factor = [&] { return normalizer == wide(0) ? A(0) : static_cast<A>(wide(upstream) / normalizer); };
+    auto const factor = [&] {
+      return normalizer == wide(0) ? A(0) : static_cast<A>(wide(upstream) / normalizer);
+    };
     // The weight of the active rows is known only after all losses are: their gradient takes a second run.
     p.with_gradient = with_gradient && !by_active;
     if (p.with_gradient) table.scale(p, factor());
     executor(p);
 
     loss_result<A> r;
-    wide sum = wide(0), active_weight = wide(0);
-    for (index_t i = 0; i < p.rows; ++i) {  // in the order of the rows, whoever computed them
-      if (table.skipped(i)) continue;
-      A const l = losses[i];
-      wide const w = wide(table.weight(i));
-      sum = sum + w * wide(l);
-      bool const active = l > A(0);
-      if (active) active_weight = active_weight + w;
-      if (active || !decltype(p.formula)::hinged) ++r.active;
-      if (is_non_finite(l)) ++r.non_finite;
-    }
+    row_sums<A> const sums = sum_rows(p.rows, losses, table, decltype(p.formula)::hinged);
+    r.active = sums.active;
+    r.non_finite = sums.non_finite;
     if (by_active) {
-      normalizer = active_weight;
+      normalizer = sums.active_weight;
       p.with_gradient = with_gradient;
       if (with_gradient) {
         table.scale(p, factor());
@@ -296,7 +333,7 @@ class evaluation {
       }
     }
     bool const nothing = normalizer == wide(0) && (Table::has_weights || by_active);
-    r.value = nothing ? A(0) : static_cast<A>(sum / normalizer);
+    r.value = nothing ? A(0) : static_cast<A>(sums.loss / normalizer);
     return r;
   }
 
@@ -310,7 +347,7 @@ class evaluation {
       with_weights<E>(weights, p.rows, [&](auto const& w) {
         auto const u = as_elements(upstream);
         row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>,
-                          std::remove_cvref_t<decltype(u)>>
+                  std::remove_cvref_t<decltype(u)>>
             table(p.rows, labels, w, u, ignored());
         row_buffer<A> losses(p.rows);
         p.losses = losses.data();
@@ -329,8 +366,8 @@ class evaluation {
       require_rank(Loss::name, "out", v);
       require_one_per_row(Loss::name, "out", v, p.rows);
       with_weights<E>(weights, p.rows, [&](auto const& w) {
-        row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t>
-            table(p.rows, labels, w, none_t{}, ignored());
+        row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
+            p.rows, labels, w, none_t{}, ignored());
         row_buffer<A> losses(p.rows);
         p.losses = losses.data();
         table.attach(p);

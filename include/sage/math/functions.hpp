@@ -79,21 +79,40 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
 }
 
-/// e^x for x ≤ 0, e^x − 1 for |x| ≤ ½ ln 2, and the logarithm of two ranges: see the packs of float, for which these
-/// are shorter than the general functions.
+/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ ½ ln 2, logarithms of some ranges, artanh s − s for |s| ≤ ¼: see the packs of
+/// float, for which these are shorter than the general functions.
 template <class V>
-SAGE_HD SAGE_INLINE V exp_nonpositive(V const& x) {
-  return exp(x);
+SAGE_HD SAGE_INLINE V exp_of_product(V const& x, V const& c) {
+  return exp(x * c);
 }
 template <class V>
 SAGE_HD SAGE_INLINE V expm1_small(V const& x) {
   return expm1(x);
 }
+template <class V>
+SAGE_HD SAGE_INLINE logarithm<V> log1p_of_fraction(V const& u) {
+  V const l = log1p(u);
+  return {l, log1p_defect(u, l)};
+}
+template <class V>
+SAGE_HD SAGE_INLINE V artanh_excess(V const& s, V const& w) {
+  constexpr int terms = std::numeric_limits<scalar_of<V>>::digits / 4 + 1;  // w ≤ 1/16: four bits a term
+  V series = V(0);
+  SAGE_UNROLL
+  for (int k = terms; k > 0; --k) series = series * w + V(scalar_of<V>(1) / scalar_of<V>(2 * k + 1));
+  return series * w * s;
+}
 template <class Mask, class V>
 SAGE_HD SAGE_INLINE logarithm<V> log_or_log1p(Mask const& near, V const& r) {
-  V const u = select(near, r, V(0));
-  V const log1p_u = log1p(u);
-  return {select(near, log1p_u, log(select(near, V(1), r))), log1p_defect(u, log1p_u)};
+  if constexpr (std::is_same_v<Mask, bool>) {
+    if (!near) return {log(r), V(0)};
+    V const l = log1p(r);
+    return {l, log1p_defect(r, l)};
+  } else {
+    V const u = select(near, r, V(0));
+    V const log1p_u = log1p(u);
+    return {select(near, log1p_u, log(select(near, V(1), r))), log1p_defect(u, log1p_u)};
+  }
 }
 
 }  // namespace math

@@ -87,8 +87,7 @@ SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {
   } else {
     using lane = std::remove_cvref_t<decltype(Integers{}.b[0])>;
     Integers r;
-    SAGE_UNROLL
-    for (int i = 0; i < static_cast<int>(sizeof(r.b) / sizeof(lane)); ++i) r.b[i] = static_cast<lane>(x);
+    detail::fill(r.b, static_cast<lane>(x));
     return r;
   }
 }

@@ -53,6 +53,26 @@ struct native_vector<double, 8> {
   typedef double loose __attribute__((vector_size(64), aligned(8), may_alias));
 };
 
+// Every lane of v becomes x. A loop over the lanes is what both compilers make one broadcast of, GCC 12 only where x is
+// a constant or the function is small: elsewhere it inserts lane by lane, and has to be told the instruction.
+template <class Vector, class T>
+SAGE_INLINE void fill(Vector& v, T x) noexcept {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+  if constexpr (sizeof(Vector) > 16) {
+    if (!__builtin_constant_p(x)) {
+      if constexpr (sizeof(T) == 4) {
+        __asm__("vpbroadcastd %1, %0" : "=v"(v) : "v"(x));
+      } else {
+        __asm__("vpbroadcastq %1, %0" : "=v"(v) : "v"(x));
+      }
+      return;
+    }
+  }
+#endif
+  SAGE_UNROLL
+  for (int i = 0; i < static_cast<int>(sizeof(Vector) / sizeof(T)); ++i) v[i] = x;
+}
+
 }  // namespace detail
 
 /// The truth of a comparison, lane by lane: all bits set or none.
@@ -87,11 +107,7 @@ struct pack {
   native v;
 
   pack() = default;
-  SAGE_INLINE pack(T x) noexcept {
-    // Lane by lane: both compilers make one broadcast of it, while GCC 12 inserts sixteen times for native{x, x, …}.
-    SAGE_UNROLL
-    for (int i = 0; i < N; ++i) v[i] = x;
-  }
+  SAGE_INLINE pack(T x) noexcept { detail::fill(v, x); }
   SAGE_INLINE explicit pack(native const& x) noexcept : v(x) {}
 
   SAGE_INLINE friend pack operator+(pack const& x, pack const& y) noexcept { return pack(x.v + y.v); }

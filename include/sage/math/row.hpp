@@ -4,6 +4,8 @@
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/lanes.hpp>
 
+#include <cstddef>
+
 namespace sage {
 SAGE_ABI_BEGIN
 
@@ -31,6 +33,10 @@ SAGE_ABI_BEGIN
 /// k.set(i, x) and k[i] for 0 ≤ i < n.
 template <class... States>
 struct pass_list {};
+template <class Passes>
+inline constexpr std::size_t pass_count = 0;
+template <class... States>
+inline constexpr std::size_t pass_count<pass_list<States...>> = sizeof...(States);
 
 /// What a row program knows of its place.
 template <class V>
