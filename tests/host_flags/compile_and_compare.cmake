@@ -10,6 +10,6 @@ separate_arguments(FLAGS UNIX_COMMAND "${FLAGS} -D HOST_FLAGS_ENTRY=${ENTRY}")
 file(MAKE_DIRECTORY "${BINARY_DIR}")
 set(program "${BINARY_DIR}/${ENTRY}")
 
-run("${COMPILER}" ${FLAGS} -I "${INCLUDE_DIR}" -c "${CMAKE_CURRENT_LIST_DIR}/compare.cpp" -o "${program}.o")
+run_silently("${COMPILER}" ${FLAGS} -I "${INCLUDE_DIR}" -c "${CMAKE_CURRENT_LIST_DIR}/compare.cpp" -o "${program}.o")
 run("${COMPILER}" ${FLAGS} "${CMAKE_CURRENT_LIST_DIR}/main.cpp" "${program}.o" -pthread -o "${program}")
 run("${program}" "${REFERENCE}")

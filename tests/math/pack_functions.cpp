@@ -74,6 +74,72 @@ TEST_CASE("exp, expm1, log and log1p of packs have the special values of the C l
   });
 }
 
+// The functions of restricted range, which the formulas use. Bounds: the relative errors that their documentation states.
+TEST_CASE("the functions of restricted range err by no more than documented") {
+  using reference::real;
+  constexpr double unit = 0x1p-24;
+  auto const for_packs = [](auto const& f) {
+    at_every_width([&](isa level) {
+      CAPTURE(static_cast<int>(level));
+      sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
+        f(sage::pack<float, decltype(bytes)::value / 4>(0.0f));
+      });
+    });
+  };
+  double worst_exp = 0, worst_log = 0, worst_defect = 0, worst_artanh = 0;
+  auto const see = [](double& worst, double computed, real exact, double allowance = 0) {
+    double const error = std::abs(static_cast<double>((computed - exact) / exact)) - allowance;
+    if (!(error <= worst)) worst = error;
+  };
+  auto const u_minus_log1p = [](real u) {  // by its series where the difference would cancel
+    real s = 0, power = u;
+    if (u > real(1) / 16) return u - reference::log(1 + u);
+    for (int k = 2; k < 40; ++k) s += (power *= u) / (k % 2 == 0 ? k : -k);
+    return s;
+  };
+  for_packs([&](auto const& v) SAGE_INLINE_LAMBDA {
+    using V = std::remove_cvref_t<decltype(v)>;
+    for (int i = 1; i <= 2000; ++i) {
+      auto const x = -static_cast<float>(i) * 0.0435f;  // to −87
+      for (float const c : {1.0f, 0.37f})
+        see(worst_exp, sage::math::exp_of_product(V(x), V(c)).v[0], reference::exp(real(x) * real(c)),
+            2 * unit * std::abs(x * c));
+      auto const u = static_cast<float>(i) / 2000;
+      auto const l = sage::math::log1p_of_fraction(V(u));
+      see(worst_log, l.log.v[0], reference::log(1 + real(u)));
+      auto const a = sage::math::log_or_log1p(V(1.0f) < V(0.0f), V(1000 * u * u * u));
+      see(worst_log, a.log.v[0], reference::log(real(1000 * u * u * u)), i == 200 ? 1 : 0);  // log 1 = 0
+      float const small = u * u * u / 4;
+      see(worst_defect, sage::math::log1p_of_fraction(V(small)).defect.v[0], u_minus_log1p(small));
+      auto const near = sage::math::log_or_log1p(V(0.0f) < V(1.0f), V(small));
+      see(worst_defect, near.defect.v[0], u_minus_log1p(small));
+      see(worst_log, near.log.v[0], small - u_minus_log1p(small));
+      real const s = small;
+      real series = 0;
+      for (int k = 30; k > 0; --k) series = series * s * s + real(1) / (2 * k + 1);
+      see(worst_artanh, sage::math::artanh_excess(V(small), V(small * small)).v[0], s * s * s * series);
+    }
+  });
+  CAPTURE(worst_exp / unit, worst_log / unit, worst_defect / unit, worst_artanh / unit);
+  CHECK((worst_exp > 0 && worst_exp <= 1 * unit));
+  CHECK((worst_log > 0 && worst_log <= 2 * unit));
+  CHECK((worst_defect > 0 && worst_defect <= 2.2 * unit));
+  CHECK((worst_artanh > 0 && worst_artanh <= 3.5 * unit));
+}
+
+TEST_CASE("exp_of_product is 0 where softmax underflows, and keeps NaN") {
+  at_every_width([&](isa level) {
+    sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
+      using V = sage::pack<float, decltype(bytes)::value / 4>;
+      auto const exp = [](float x, float c)
+                           SAGE_INLINE_LAMBDA { return sage::math::exp_of_product(V(x), V(c)).v[0]; };
+      CHECK((exp(0, 1) == 1 && exp(-0.0f, 3) == 1 && exp(-inf, 1) == 0 && exp(-89, 1) == 0 &&
+             exp(-1e-3f, 1e6f) == 0));
+      CHECK(std::isnan(exp(not_a_number, 1)));
+    });
+  });
+}
+
 TEST_CASE("A special value in one lane does not touch its neighbours") {
   at_every_width([&](isa level) {
     for (int f = 0; f < pack_error::function_count; ++f) {

@@ -82,14 +82,15 @@ SAGE_HD SAGE_INLINE rebind_t<State, V> broadcast(State const& s) noexcept {
 /// Every lane holds the integer.
 template <class Integers>
 SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {
-  if constexpr (__is_same(Integers, index_t)) {
-    return x;
-  } else {
+#if SAGE_SIMD
+  if constexpr (!__is_same(Integers, index_t)) {
     using lane = std::remove_cvref_t<decltype(Integers{}.b[0])>;
     Integers r;
     detail::fill(r.b, static_cast<lane>(x));
     return r;
-  }
+  } else
+#endif
+    return x;
 }
 
 /// The integers first, first + 1, …, one per lane.

@@ -12,7 +12,7 @@ SAGE_ABI_BEGIN
 namespace detail {
 
 // Native compiler vectors of 16, 32 and 64 bytes. One specialisation per width, because GCC 12 ignores
-// vector_size on a dependent type. `loose` may stand at any address.
+// vector_size on a dependent type. `words` wrap around where `bits` must not; `loose` may stand at any address.
 template <class T, int N>
 struct native_vector;
 
@@ -20,36 +20,42 @@ template <>
 struct native_vector<float, 4> {
   typedef float type __attribute__((vector_size(16)));
   typedef std::int32_t bits __attribute__((vector_size(16)));
+  typedef std::uint32_t words __attribute__((vector_size(16)));
   typedef float loose __attribute__((vector_size(16), aligned(4), may_alias));
 };
 template <>
 struct native_vector<float, 8> {
   typedef float type __attribute__((vector_size(32)));
   typedef std::int32_t bits __attribute__((vector_size(32)));
+  typedef std::uint32_t words __attribute__((vector_size(32)));
   typedef float loose __attribute__((vector_size(32), aligned(4), may_alias));
 };
 template <>
 struct native_vector<float, 16> {
   typedef float type __attribute__((vector_size(64)));
   typedef std::int32_t bits __attribute__((vector_size(64)));
+  typedef std::uint32_t words __attribute__((vector_size(64)));
   typedef float loose __attribute__((vector_size(64), aligned(4), may_alias));
 };
 template <>
 struct native_vector<double, 2> {
   typedef double type __attribute__((vector_size(16)));
   typedef std::int64_t bits __attribute__((vector_size(16)));
+  typedef std::uint64_t words __attribute__((vector_size(16)));
   typedef double loose __attribute__((vector_size(16), aligned(8), may_alias));
 };
 template <>
 struct native_vector<double, 4> {
   typedef double type __attribute__((vector_size(32)));
   typedef std::int64_t bits __attribute__((vector_size(32)));
+  typedef std::uint64_t words __attribute__((vector_size(32)));
   typedef double loose __attribute__((vector_size(32), aligned(8), may_alias));
 };
 template <>
 struct native_vector<double, 8> {
   typedef double type __attribute__((vector_size(64)));
   typedef std::int64_t bits __attribute__((vector_size(64)));
+  typedef std::uint64_t words __attribute__((vector_size(64)));
   typedef double loose __attribute__((vector_size(64), aligned(8), may_alias));
 };
 
@@ -57,7 +63,7 @@ struct native_vector<double, 8> {
 // a constant or the function is small: elsewhere it inserts lane by lane, and has to be told the instruction.
 template <class Vector, class T>
 SAGE_INLINE void fill(Vector& v, T x) noexcept {
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#if defined(__OPTIMIZE__) && !defined(__clang__) && defined(__x86_64__)
   if constexpr (sizeof(Vector) > 16) {
     if (!__builtin_constant_p(x)) {
       if constexpr (sizeof(T) == 4) {
@@ -93,8 +99,12 @@ struct int_pack {
   bits b;
 
   SAGE_INLINE friend int_pack operator+(int_pack const& x, int_pack const& y) noexcept { return {x.b + y.b}; }
-  SAGE_INLINE friend mask<T, N> operator==(int_pack const& x, int_pack const& y) noexcept { return {x.b == y.b}; }
-  SAGE_INLINE friend mask<T, N> operator<(int_pack const& x, int_pack const& y) noexcept { return {x.b < y.b}; }
+  SAGE_INLINE friend mask<T, N> operator==(int_pack const& x, int_pack const& y) noexcept {
+    return {x.b == y.b};
+  }
+  SAGE_INLINE friend mask<T, N> operator<(int_pack const& x, int_pack const& y) noexcept {
+    return {x.b < y.b};
+  }
 };
 
 /// N lanes of T in one native vector register (or several, where the target's are narrower).
