@@ -7,9 +7,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
+
+#if defined(__unix__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 // Executors know schedules and nothing of losses: they are tested with a row program of their own, that tells
 // whether every element was visited exactly once, at its own column, in every pass.
@@ -224,6 +232,37 @@ TEST_CASE(
     for (auto& t : callers) t.join();
   }
   CHECK(total == 4 * 50 * 10);
+}
+
+#if defined(__unix__)
+TEST_CASE("A thread pool works in the child of a fork, where its threads are missing, and ends there") {
+  auto pool = std::make_unique<sage::exec::thread_pool>(3);
+  std::atomic<int> total = 0;
+  (*pool)(50, [&](index_t) { ++total; });
+  pid_t const child = fork();
+  if (child == 0) {
+    (*pool)(50, [&](index_t) { ++total; });
+    pool.reset();
+    _exit(total == 100 ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  (*pool)(50, [&](index_t) { ++total; });
+  CHECK(total == 100);
+}
+#endif
+
+// Run by ctest with SAGE_ISA in the environment, and what it must lead to in EXPECTED_ISA.
+TEST_CASE("SAGE_ISA bounds the instruction set", "[.sage_isa]") {
+  std::string_view const expected = std::getenv("EXPECTED_ISA");
+  if (expected == "error") {
+    CHECK_THROWS_WITH(sage::exec::best_isa(),
+                      "the environment variable SAGE_ISA is 'avx', expected sse2, avx2 or avx512");
+  } else {
+    CHECK((sage::exec::best_isa() == sage::exec::isa::baseline) == (expected == "sse2"));
+    CHECK(sage::exec::best_isa() <= (expected == "avx2" ? sage::exec::isa::avx2 : sage::exec::isa::avx512));
+  }
 }
 
 TEST_CASE("The processor's instruction sets are nested, and the best one is among them") {

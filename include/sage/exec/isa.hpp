@@ -1,7 +1,10 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/error.hpp>
 
+#include <cstdlib>
+#include <string_view>
 #include <type_traits>
 
 namespace sage {
@@ -11,15 +14,25 @@ namespace exec {
 /// Instruction sets the row loops are instantiated for. `best` is the widest that the processor has.
 enum class isa { best, baseline, avx2, avx512 };
 
-/// The widest instruction set of this processor; asked once.
-inline isa best_isa() noexcept {
+/// The widest instruction set of this processor, or what the environment variable SAGE_ISA (sse2, avx2 or avx512) names
+/// where that is less: asked once.
+/// Errors: argument_error where SAGE_ISA is something else.
+inline isa best_isa() {
 #if SAGE_X86_DISPATCH
   static isa const found = [] {
     __builtin_cpu_init();
     bool const avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool const avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return avx512 ? isa::avx512 : avx2 ? isa::avx2 : isa::baseline;
+    isa const widest = avx512 ? isa::avx512 : avx2 ? isa::avx2 : isa::baseline;
+    char const* const wanted = std::getenv("SAGE_ISA");
+    if (wanted == nullptr || *wanted == '\0') return widest;
+    std::string_view const name = wanted;
+    isa const named = name == "sse2" ? isa::baseline : name == "avx2" ? isa::avx2 : isa::avx512;
+    if (named == isa::avx512 && name != "avx512")
+      sage::detail::raise<argument_error>("the environment variable SAGE_ISA is '", name,
+                                          "', expected sse2, avx2 or avx512");
+    return named < widest ? named : widest;
   }();
   return found;
 #else
@@ -28,7 +41,7 @@ inline isa best_isa() noexcept {
 }
 
 /// Can this processor run code for `wanted`?
-inline bool has_isa(isa wanted) noexcept {
+inline bool has_isa(isa wanted) {
   return wanted == isa::best || static_cast<int>(wanted) <= static_cast<int>(best_isa());
 }
 

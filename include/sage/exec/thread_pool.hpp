@@ -4,10 +4,14 @@
 #include <sage/core/index.hpp>
 
 #include <atomic>
-#include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -15,79 +19,130 @@ namespace exec {
 
 /// A fixed set of threads that work through numbered tasks; the calling thread works with them. Threads start with
 /// the pool and are joined by its destructor; calls from several threads wait for each other.
+///
+/// A worker that has nothing to do spins for some microseconds, so that calls in quick succession find it awake, then
+/// sleeps. Nobody waits for a worker that has taken no task: a call ends when all tasks are done, by whomever, also in
+/// the child of a fork, where no worker is.
 class thread_pool {
  public:
   /// `count` threads in all, the caller's among them; less than one means one.
   explicit thread_pool(int count) : workers_(count > 1 ? count - 1 : 0) {
     if (workers_ == 0) return;
     threads_ = std::make_unique<std::thread[]>(static_cast<std::size_t>(workers_));
-    for (int i = 0; i < workers_; ++i) threads_[static_cast<std::size_t>(i)] = std::thread([this] { work(); });
+    for (int i = 0; i < workers_; ++i)
+      threads_[static_cast<std::size_t>(i)] = std::thread([this] { work(); });
   }
   thread_pool(thread_pool const&) = delete;
   thread_pool& operator=(thread_pool const&) = delete;
   ~thread_pool() {
-    {
-      std::lock_guard const lock(mutex_);
-      stopping_ = true;
+    stopping_.store(true, std::memory_order_relaxed);
+    call_number_.fetch_add(1, std::memory_order_release);
+    call_number_.notify_all();
+    for (int i = 0; i < workers_; ++i) {
+      std::thread& t = threads_[static_cast<std::size_t>(i)];
+      if (process_ == this_process()) {
+        t.join();
+      } else {
+        t.detach();  // it stayed in the process that this one was forked from
+      }
     }
-    wake_.notify_all();
-    for (int i = 0; i < workers_; ++i) threads_[static_cast<std::size_t>(i)].join();
   }
 
   int size() const noexcept { return workers_ + 1; }
 
-  /// Calls body(i) once for every 0 ≤ i < count and returns when all calls have.
+  /// Calls body(i) once for every 0 ≤ i < count < 2³², and returns when all calls have.
   template <class Body>
   void operator()(index_t count, Body const& body) {
-    std::lock_guard const one_caller(caller_);
-    {
-      std::lock_guard const lock(mutex_);
-      call_ = [](void const* b, index_t i) { (*static_cast<Body const*>(b))(i); };
-      body_ = &body;
-      count_ = count;
-      next_.store(0, std::memory_order_relaxed);
-      busy_ = workers_;
-      ++generation_;
+    if (workers_ == 0 || count <= 1) {
+      for (index_t i = 0; i < count; ++i) body(i);
+      return;
     }
-    wake_.notify_all();
-    take_tasks();
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    std::lock_guard const one_caller(caller_);
+    std::uint32_t const number = call_number_.load(std::memory_order_relaxed) + 1;
+    // Closed while it changes: a worker that has read some of the old call and some of the new takes no task of either.
+    next_.store(ticket(number, closed), std::memory_order_seq_cst);
+    call_.store([](void const* b, index_t i) { (*static_cast<Body const*>(b))(i); },
+                std::memory_order_relaxed);
+    body_.store(&body, std::memory_order_relaxed);
+    count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+    left_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+    next_.store(ticket(number, 0), std::memory_order_release);
+    call_number_.store(number, std::memory_order_release);
+    call_number_.notify_all();
+    take_tasks(number);
+    for (;;) {
+      std::uint32_t const left = spin_while(left_, [](std::uint32_t n) { return n != 0; });
+      if (left == 0) return;
+      left_.wait(left, std::memory_order_acquire);
+    }
   }
 
  private:
+  static constexpr std::uint32_t closed = 0xffffffff;
+  // The next task: the number of its call, so that no worker takes a task of another call than it thinks.
+  static constexpr std::uint64_t ticket(std::uint32_t call, std::uint32_t task) noexcept {
+    return std::uint64_t(call) << 32 | task;
+  }
+
   void work() {
-    unsigned long seen = 0;
+    std::uint32_t seen = 0;
     for (;;) {
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
-        if (stopping_) return;
-        seen = generation_;
+      if (spin_while(call_number_, [&](std::uint32_t n) { return n == seen; }) == seen) {
+        call_number_.wait(seen, std::memory_order_acquire);
+        continue;
       }
-      take_tasks();
-      std::lock_guard const lock(mutex_);
-      if (--busy_ == 0) done_.notify_one();
+      seen = call_number_.load(std::memory_order_acquire);
+      if (stopping_.load(std::memory_order_relaxed)) return;
+      take_tasks(seen);
     }
   }
 
-  void take_tasks() {
-    for (index_t i = next_.fetch_add(1, std::memory_order_relaxed); i < count_;
-         i = next_.fetch_add(1, std::memory_order_relaxed))
-      call_(body_, i);
+  void take_tasks(std::uint32_t number) {
+    for (;;) {
+      std::uint64_t now = next_.load(std::memory_order_acquire);
+      auto const call = call_.load(std::memory_order_relaxed);
+      void const* const body = body_.load(std::memory_order_relaxed);
+      std::uint32_t const count = count_.load(std::memory_order_relaxed),
+                          task = static_cast<std::uint32_t>(now);
+      if (now >> 32 != number || task >= count) return;
+      if (!next_.compare_exchange_strong(now, now + 1, std::memory_order_acq_rel)) continue;
+      call(body, static_cast<index_t>(task));
+      if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
+    }
+  }
+
+  /// The value after at most some 10 µs in which it met the condition: about what a sleep and a wake-up cost.
+  template <class Condition>
+  static std::uint32_t spin_while(std::atomic<std::uint32_t> const& value, Condition const& holds) noexcept {
+    std::uint32_t now = value.load(std::memory_order_acquire);
+    for (int i = 0; i < 500 && holds(now); ++i) {
+#if defined(__x86_64__) || defined(__i386__)
+      __builtin_ia32_pause();
+#endif
+      now = value.load(std::memory_order_acquire);
+    }
+    return now;
+  }
+
+  static long this_process() noexcept {
+#if defined(__unix__) || defined(__APPLE__)
+    return static_cast<long>(::getpid());
+#else
+    return 0;
+#endif
   }
 
   int workers_;
+  long process_ = this_process();
   std::unique_ptr<std::thread[]> threads_;
-  std::mutex caller_, mutex_;
-  std::condition_variable wake_, done_;
-  void (*call_)(void const*, index_t) = nullptr;
-  void const* body_ = nullptr;
-  index_t count_ = 0;
-  std::atomic<index_t> next_{0};
-  int busy_ = 0;
-  unsigned long generation_ = 0;
-  bool stopping_ = false;
+  std::mutex caller_;
+  std::atomic<void (*)(void const*, index_t)> call_{nullptr};
+  std::atomic<void const*> body_{nullptr};
+  std::atomic<std::uint32_t> count_{0};
+  std::atomic<std::uint64_t> next_{0};
+  std::atomic<std::uint32_t> left_{0};         // tasks that are not done
+  std::atomic<std::uint32_t> call_number_{0};  // of the latest call; workers wait for it to change
+  std::atomic<bool> stopping_{false};
 };
 
 }  // namespace exec
