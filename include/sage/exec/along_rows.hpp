@@ -339,7 +339,12 @@ class along_rows {
       A const* const from = copies + k * padded_;
       index_t const stride = p_.out[k].to.stride;
       bool const add = p_.out[k].mode == gradient_mode::add;
-      for (index_t j = 0; j < length_; ++j) {
+      index_t j = 0;
+      if constexpr (__is_same(T, A))
+        if (add && stride == 1)
+          for (; j + width <= length_; j += width)
+            store_pack(to.out[k] + j, load_pack<V>(to.out[k] + j) + load_pack<V>(from + j));
+      for (; j < length_; ++j) {
         T& x = to.out[k][j * stride];
         x = static_cast<T>(add ? static_cast<A>(x) + from[j] : from[j]);
       }

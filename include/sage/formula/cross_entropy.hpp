@@ -17,7 +17,7 @@ SAGE_ABI_BEGIN
 /// formed from the sum of the others, so that a confident prediction keeps its gradient.
 /// Edge: a logit of −∞ is a class of probability zero; with smoothing its loss is ∞, as in PyTorch.
 struct cross_entropy_formula {
-  static constexpr int inputs = 1, gradients = 1;
+  static constexpr int inputs = 1, gradients = 1, kept = 1;  // exp(z − max)
   static constexpr bool hinged = false;
 
   double label_smoothing = 0;
@@ -29,14 +29,13 @@ struct cross_entropy_formula {
   template <class V>
   struct sums {
     static constexpr int partial_states = 1;
-    V others = V(0);   // Σ_{k≠y} exp(z_k − max)
+    V others = V(0);    // Σ_{k≠y} exp(z_k − max)
     V at_label = V(0);  // z_y − max
-    V shifted = V(0);  // Σ (z_k − max)
+    V shifted = V(0);   // Σ (z_k − max)
   };
   template <class V>
   struct result {
     V loss;
-    V max;
     V normalizer;  // 1/Σ exp(z − max)
     V label_gap;   // Σ_{k≠y} p_k
     V scale;       // upstream
@@ -45,20 +44,22 @@ struct cross_entropy_formula {
   template <class V>
   using passes = pass_list<maximum<V>, sums<V>>;
 
-  template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(maximum<V>& a, lanes<V, 1> const& z, row<V> const&) const {
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(maximum<V>& a, lanes<V, 1> const& z, row<V> const&, Kept const&) const {
     a.z = math::larger(z[0], a.z);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(maximum<V>& a, maximum<V> const& b) const {
     a.z = math::larger(b.z, a.z);
   }
-  template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 1> const& z, row<V> const& r, maximum<V> const& m) const {
-    using math::exp;
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 1> const& z, row<V> const& r,
+                                      Kept const& kept_here, maximum<V> const& m) const {
     V const x = z[0] - m.z;
+    V const e = math::exp_of_product(x, V(1));
+    kept_here.set(0, e);
     auto const here = r.at_label();
-    a.others = a.others + math::select(here, V(0), exp(x));
+    a.others = a.others + math::select(here, V(0), e);
     a.at_label = a.at_label + math::select(here, x, V(0));
     a.shifted = a.shifted + x;
   }
@@ -69,7 +70,7 @@ struct cross_entropy_formula {
     a.shifted = a.shifted + b.shifted;
   }
   template <class V>
-  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, maximum<V> const& m, sums<V> const& a) const {
+  SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, maximum<V> const&, sums<V> const& a) const {
     using math::exp, math::log, math::log1p;
     using T = scalar_of<V>;
     V const own = exp(a.at_label);
@@ -82,14 +83,13 @@ struct cross_entropy_formula {
       uniform = V(T(label_smoothing)) / r.length;
       loss = V(T(1 - label_smoothing)) * loss + uniform * (r.length * log_total - a.shifted);
     }
-    return {loss, m.z, V(1) / total, a.others / total, r.upstream, uniform};
+    return {loss, V(1) / total, a.others / total, r.upstream, uniform};
   }
-  template <class V>
-  SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const& z, row<V> const& r, result<V> const& s) const {
-    using math::exp;
-    using T = scalar_of<V>;
-    V const p = exp(z[0] - s.max) * s.normalizer;
-    V const at_label = V(T(label_smoothing)) - s.label_gap;  // p_y − (1 − ε)
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const&, row<V> const& r, Kept const& kept_here,
+                                           result<V> const& s) const {
+    V const p = kept_here[0] * s.normalizer;
+    V const at_label = V(scalar_of<V>(label_smoothing)) - s.label_gap;  // p_y − (1 − ε)
     return {{s.scale * (math::select(r.at_label(), at_label, p) - s.uniform)}};
   }
 };

@@ -233,8 +233,14 @@ class sage_evaluation {
   template <class Slot>
   static void zero(Slot const& s) {
     if (s.mode != gradient_mode::write) return;
-    for (index_t i = 0; i < s.to.rows; ++i)
-      for (index_t j = 0; j < s.to.length; ++j) s.to.row(i)[j * s.to.stride] = {};
+    for (index_t i = 0; i < s.to.rows; ++i) {
+      auto* const row = s.to.row(i);
+      if (s.to.stride == 1) {  // which compilers make a call of memset
+        for (index_t j = 0; j < s.to.length; ++j) row[j] = {};
+      } else {
+        for (index_t j = 0; j < s.to.length; ++j) row[j * s.to.stride] = {};
+      }
+    }
   }
   template <class... Slots>
   static void written(Slots&... s) {
