@@ -60,7 +60,8 @@ def draw_peers(results: Results, path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.axvline(1, color="#333", linewidth=1)
-    axes.set_xlabel("times faster than, one thread, value and all gradients, float (log scale)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("sage is so many times faster than … (one thread, value and all gradients, float; log scale)")
     axes.grid(axis="x", color="#ddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -72,7 +73,7 @@ def draw_peers(results: Results, path: Path) -> None:
 
 
 def draw_growth(results: Results, path: Path) -> bool:
-    """Time over each extent, on linear-by-linear slopes of a log-log plot, and the speed-up by threads."""
+    """Time over each extent, where linear growth is a slope of one, and the speed-up by threads."""
     if not results.workloads("growth"):
         return False
     figure, panels = plt.subplots(1, 5, figsize=(20, 4), layout="constrained")

@@ -155,12 +155,15 @@ void run_all(settings const& s, std::string const& filter, std::string const& js
   double const exps_per_second = run_functions(to.get());
   std::regex const wanted(filter);
   std::vector<std::string> all;
+  bool is_any = false;
   for (auto const& w : s.quick || s.smoke ? quick_workloads() : all_workloads()) {
     if (!std::regex_search(name_of(w), wanted)) continue;
+    is_any = true;
     auto const r = w.is_double ? run_workload<double>(w, s, to.get(), exps_per_second)
                                : run_workload<float>(w, s, to.get(), exps_per_second);
     all.insert(all.end(), r.begin(), r.end());
   }
+  if (!is_any) throw std::runtime_error("no workload's name matches " + filter);
   std::printf("\n");
   for (auto const& line : all) std::printf("%s\n", line.c_str());
   if (s.smoke) std::printf("every provider agrees with the reference\n");
