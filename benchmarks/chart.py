@@ -38,10 +38,10 @@ def subtitle(results: Results) -> str:
     return f"{c['processor']}, {c['instructions']}, {c['compiler']} {c['flags']}, LibTorch {c.get('LibTorch', '-')}, {c['commit']}"
 
 
-def draw_peers(results: Results, path: Path) -> None:
+def draw_peers(results: Results, path: Path) -> bool:
     rows = [row for row in ROWS if "sage" in results.providers(row)]
     if not rows:
-        sys.exit("chart.py: no row of the table in these results")
+        return False
     figure, axes = plt.subplots(figsize=(10, 1.4 + 0.85 * len(rows)), layout="constrained")
     ticks = []
     y = 0.0
@@ -70,6 +70,7 @@ def draw_peers(results: Results, path: Path) -> None:
     axes.margins(y=0.01)
     figure.text(0.01, -0.02, subtitle(results), fontsize=7, color="#555")
     figure.savefig(path, dpi=150, bbox_inches="tight")
+    return True
 
 
 def draw_growth(results: Results, path: Path) -> bool:
@@ -117,11 +118,11 @@ def main() -> None:
     parser.add_argument("chart", type=Path, help="PNG to write; the curves go to <chart>-growth.png")
     arguments = parser.parse_args()
     results = Results(arguments.results)
-    draw_peers(results, arguments.chart)
-    print(arguments.chart)
     growth = arguments.chart.with_name(arguments.chart.stem + "-growth.png")
-    if draw_growth(results, growth):
-        print(growth)
+    drawn = [path for draw, path in ((draw_peers, arguments.chart), (draw_growth, growth)) if draw(results, path)]
+    if not drawn:
+        sys.exit("chart.py: these results hold neither rows of the table nor curves")
+    print(*drawn, sep="\n")
 
 
 if __name__ == "__main__":
