@@ -156,7 +156,7 @@ void run_all(settings const& s, std::string const& filter, std::string const& js
   std::regex const wanted(filter);
   std::vector<std::string> all;
   bool is_any = false;
-  for (auto const& w : s.quick || s.smoke ? quick_workloads() : all_workloads()) {
+  for (auto const& w : s.smoke ? smoke_workloads() : s.quick ? quick_workloads() : all_workloads()) {
     if (!std::regex_search(name_of(w), wanted)) continue;
     is_any = true;
     auto const r = w.is_double ? run_workload<double>(w, s, to.get(), exps_per_second)

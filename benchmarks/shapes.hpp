@@ -110,4 +110,16 @@ inline std::vector<workload> all_workloads() {
   return r;
 }
 
+/// Every loss, mode and element type, at the shapes that cost little; and all that --quick times.
+inline std::vector<workload> smoke_workloads() {
+  auto r = quick_workloads();
+  for (auto const& w : all_workloads()) {
+    bool const is_small = w.loss == loss::blur_pair
+                              ? w.length <= 64
+                              : bytes_of(w.loss, w.rows, w.length, w.classes) < (4 << 20);
+    if (w.family.empty() && !w.beyond_cache && is_small) r.push_back(w);
+  }
+  return r;
+}
+
 }  // namespace bench
