@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The two commands of the README. `cmake/run.sh --help` says what they do.
+# The commands of the README. `cmake/run.sh --help` says what they do.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,13 +9,18 @@ usage() {
   cat <<TEXT
 usage: cmake/run.sh test [ctest arguments]
        cmake/run.sh demo [sage_train arguments]
+       cmake/run.sh bench [--quick | --smoke] [sage_bench arguments]
 
   test   builds everything and runs the tests
   demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
          entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo
+  bench  times every loss beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits, in 20 minutes; --quick: the
+         shapes with targets, in two; --smoke: compares the answers only. Table on the terminal; JSON and charts in
+         build/bench
 
-Both install what is missing with apt (as root or through sudo), configure and build in build/default, and are quick
-the second time. They work from any directory. Arguments are handed on: 'test -R triplet', 'demo --seeds 8 --epochs 20'.
+All install what is missing with apt (as root or through sudo), configure and build in build/default, and are quick
+the second time. They work from any directory. Arguments are handed on: 'test -R triplet', 'demo --seeds 8 --epochs 20',
+'bench --benchmark_filter=triplet'; 'bench --help' names more.
 
 environment:
   SAGE_NO_INSTALL=1    install nothing; use what is there
@@ -143,9 +148,35 @@ what is missing stands above. LibTorch can be had from https://pytorch.org: CMAK
   "$build/examples/sage_train/sage_train" "${settings[@]}" "$@"
 }
 
+run_bench() {
+  # shellcheck disable=SC2046
+  prepare libbenchmark-dev libcli11-dev libeigen3-dev libxtensor-dev libopencv-core-dev libopencv-imgproc-dev \
+    python3-matplotlib $(libtorch)
+  configure
+  [[ $(cmake --build "$build" --target help) == *sage_bench:* ]] || fail "the benchmarks need Google Benchmark and \
+CLI11, and plain flags; what is missing stands above"
+  compile sage_bench
+  local results=$root/build/bench/results.json given=" $* "
+  mkdir -p "${results%/*}"
+  [[ $given == *" --json"[\ =]* ]] || set -- --json "$results" "$@"
+  "$build/benchmarks/sage_bench" "$@"
+  if [[ $given == *" --"@(json|smoke|help|benchmark_filter|benchmark_list_tests)* ]]; then return; fi
+
+  # matplotlib is the system's; another Python may stand before it in PATH.
+  local python
+  for python in /usr/bin/python3 python3; do
+    if "$python" -c 'import matplotlib' 2>/dev/null; then
+      "$python" "$root/benchmarks/chart.py" "$results" "${results%.json}.png"
+      return
+    fi
+  done
+  say "no matplotlib: the chart is left out"
+}
+
 case ${1:-} in
   test) shift; run_tests "$@" ;;
   demo) shift; run_demo "$@" ;;
+  bench) shift; run_bench "$@" ;;
   -h | --help | help) usage ;;
   *) usage >&2; exit 2 ;;
 esac

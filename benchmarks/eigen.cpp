@@ -1,0 +1,97 @@
+#include "provider.hpp"
+
+#include <Eigen/Core>
+
+/// Straightforward Eigen: whole-matrix array expressions, temporaries where a value is used twice.
+namespace bench {
+
+namespace {
+
+template <class T>
+using array = Eigen::Array<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class T>
+using column = Eigen::Array<T, Eigen::Dynamic, 1>;
+template <class T>
+auto map(operand<T const> const& x) {
+  return Eigen::Map<array<T> const>(x.data, x.rows, x.columns);
+}
+template <class T>
+auto map(operand<T> const& x) {
+  return Eigen::Map<array<T>>(x.data, x.rows, x.columns);
+}
+
+template <class T>
+T triplet(tensors<T> const& t, bool wants_gradient) {
+  array<T> const u = map(t.inputs[0]) - map(t.inputs[1]) + T(epsilon),
+                 v = map(t.inputs[0]) - map(t.inputs[2]) + T(epsilon);
+  column<T> const positive = u.square().rowwise().sum().sqrt(), negative = v.square().rowwise().sum().sqrt(),
+                  l = T(margin) + positive - negative;
+  if (wants_gradient) {
+    column<T> const c = (l >= T(0)).template cast<T>() / T(l.size()), c_p = c / positive, c_n = c / negative;
+    map(t.outputs[0]) = u.colwise() * c_p - v.colwise() * c_n;
+    map(t.outputs[1]) = u.colwise() * -c_p;
+    map(t.outputs[2]) = v.colwise() * c_n;
+  }
+  return l.max(T(0)).mean();
+}
+
+template <class T>
+array<T> log_softmax(operand<T const> const& z, T scale) {
+  array<T> const x = (map(z).colwise() - map(z).rowwise().maxCoeff().eval()) * scale;
+  column<T> const log_sum = x.exp().rowwise().sum().log();
+  return x.colwise() - log_sum;
+}
+
+template <class T>
+T consistency(tensors<T> const& t, bool wants_gradient) {
+  T const scale = T(1 / temperature);
+  array<T> const log_p = log_softmax(t.inputs[0], scale), log_q = log_softmax(t.inputs[1], scale),
+                 p = log_p.exp(), q = log_q.exp(), log_m = (T(0.5) * (p + q)).log(), log_pm = log_p - log_m,
+                 log_qm = log_q - log_m;
+  column<T> const kl_p = (p * log_pm).rowwise().sum(), kl_q = (q * log_qm).rowwise().sum();
+  if (wants_gradient) {
+    T const c = scale / (2 * T(p.rows()));
+    map(t.outputs[0]) = c * p * (log_pm.colwise() - kl_p);
+    map(t.outputs[1]) = c * q * (log_qm.colwise() - kl_q);
+  }
+  return (T(0.5) * (kl_p + kl_q)).mean();
+}
+
+template <class T>
+T cross_entropy(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
+  array<T> const log_p = log_softmax(t.inputs[0], T(1));
+  auto const n = log_p.rows();
+  T sum = 0;
+  for (Eigen::Index i = 0; i < n; ++i) sum -= log_p(i, labels[std::size_t(i)]);
+  if (wants_gradient) {
+    auto g = map(t.outputs[0]);
+    g = log_p.exp() / T(n);
+    for (Eigen::Index i = 0; i < n; ++i) g(i, labels[std::size_t(i)]) -= 1 / T(n);
+  }
+  return sum / T(n);
+}
+
+}  // namespace
+
+template <class T>
+void add_eigen(providers& list, batch<T>& b) {
+  workload const& w = b.what;
+  if (w.mode == mode::backward || w.loss == loss::sage || w.loss == loss::blur_pair || !w.family.empty())
+    return;
+  auto const value = std::make_shared<double>(0);
+  list.push_back({.name = "Eigen",
+                  .run =
+                      [&b, value](std::size_t s) {
+                        auto const& t = b.sets[s];
+                        bool const g = b.what.mode == mode::value_and_grad;
+                        *value = double(b.what.loss == loss::triplet       ? triplet(t, g)
+                                        : b.what.loss == loss::consistency ? consistency(t, g)
+                                                                           : cross_entropy(t, b.labels, g));
+                      },
+                  .value = [value] { return *value; }});
+}
+
+template void add_eigen(providers&, batch<float>&);
+template void add_eigen(providers&, batch<double>&);
+
+}  // namespace bench

@@ -1,0 +1,125 @@
+#pragma once
+
+#include "provider.hpp"
+
+#include <array>
+#include <string>
+#include <vector>
+
+/// Every shape that is measured, and what is expected of them.
+namespace bench {
+
+inline constexpr index embeddings[][2] = {{32, 128}, {256, 512}, {256, 2048}, {4096, 2048}};  // (N, D)
+inline constexpr index logits[][2] = {{32, 2},     {256, 2},     {256, 10},
+                                      {256, 1000}, {4096, 1000}, {64, 50000}};  // (N, K)
+inline constexpr index complete[][3] = {
+    {32, 512, 2}, {64, 512, 5}, {256, 512, 2}, {32, 2048, 1000}, {256, 2048, 1000}};
+inline constexpr index images[][4] = {{32, 3, 224, 224}, {8, 1, 512, 512}, {32, 3, 64, 64}};
+inline constexpr double sigmas[] = {4, 10};
+
+/// Above this many bytes a workload is measured beyond the cache.
+inline constexpr index large_bytes = 64 << 20;
+
+inline index bytes_of(loss l, index n, index d, index k) {
+  index const per_row = l == loss::triplet         ? 6 * d
+                        : l == loss::consistency   ? 4 * k
+                        : l == loss::cross_entropy ? 2 * k
+                                                   : 6 * d + 5 * k;
+  return n * per_row * 4;
+}
+
+inline workload with(workload w, bool is_double, std::string family = "") {
+  w.is_double = is_double;
+  w.family = std::move(family);
+  w.beyond_cache = w.loss != loss::blur_pair && w.mode != mode::backward &&
+                   bytes_of(w.loss, w.rows, w.length, w.classes) >= large_bytes;
+  return w;
+}
+
+/// The table of targets, by name: `target` times faster than the peer. Source: DESIGN section 9.
+struct target {
+  char const* workload;
+  char const* peer;
+  double times;
+};
+inline constexpr target targets[] = {
+    {"triplet/value_and_grad/float/256x2048", "LibTorch eager", 30},
+    {"consistency/value_and_grad/float/256x1000", "LibTorch eager", 12},
+    {"consistency/value_and_grad/float/256x10", "LibTorch eager", 40},
+    {"consistency/value_and_grad/float/256x2", "LibTorch eager", 100},
+    {"blur_pair/pair/float/32x3x224x224,sigma=4", "LibTorch eager", 20},
+    {"blur_pair/pair/float/32x3x224x224,sigma=4", "OpenCV blur alone", 1},
+    {"blur_pair/pair/float/32x3x224x224,sigma=10", "LibTorch eager", 15},
+    {"blur_pair/pair/float/32x3x224x224,sigma=10", "OpenCV blur alone", 1},
+    {"sage/value_and_grad/float/64x(512,5)", "LibTorch eager", 30},
+    {"sage/value_and_grad/float/256x(2048,1000)", "LibTorch eager", 15},
+};
+/// Beyond the cache, of the memory's limit; an adapter's time over raw pointers'; two threads against one.
+inline constexpr double limit_target = 0.9, adapter_target = 1.02, threads_target = 1.8;
+
+inline std::vector<workload> quick_workloads() {
+  auto const both = mode::value_and_grad;
+  workload rotated = with(rows_of(loss::triplet, both, 256, 2048, 0), false);
+  rotated.beyond_cache = true;
+  return {with(rows_of(loss::triplet, both, 256, 2048, 0), false),
+          rotated,
+          with(rows_of(loss::consistency, both, 256, 0, 1000), false),
+          with(rows_of(loss::consistency, both, 256, 0, 10), false),
+          with(rows_of(loss::consistency, both, 256, 0, 2), false),
+          with(rows_of(loss::consistency, both, 4096, 0, 1000), false),
+          with(images_of(32, 3, 224, 224, 4), false),
+          with(images_of(32, 3, 224, 224, 10), false),
+          with(rows_of(loss::sage, both, 64, 512, 5), false),
+          with(rows_of(loss::sage, both, 256, 2048, 1000), false)};
+}
+
+inline std::vector<workload> all_workloads() {
+  std::vector<workload> r;
+  for (bool const is_double : {false, true}) {
+    for (mode const m : {mode::value, mode::value_and_grad, mode::backward}) {
+      if (is_double && m != mode::value_and_grad) continue;
+      for (auto const& s : embeddings) r.push_back(with(rows_of(loss::triplet, m, s[0], s[1], 0), is_double));
+      if (m != mode::backward) {
+        r.push_back(with(rows_of(loss::triplet, m, 256, 2048, 0), is_double));
+        r.back().beyond_cache = true;
+      }
+      for (auto const l : {loss::consistency, loss::cross_entropy})
+        for (auto const& s : logits) r.push_back(with(rows_of(l, m, s[0], 0, s[1]), is_double));
+      for (auto const& s : complete) r.push_back(with(rows_of(loss::sage, m, s[0], s[1], s[2]), is_double));
+    }
+  }
+  for (auto const& s : images)
+    for (double const sigma : sigmas) r.push_back(with(images_of(s[0], s[1], s[2], s[3], sigma), false));
+
+  // Curves: how the time grows with each extent, and with threads.
+  auto const both = mode::value_and_grad;
+  for (index n = 8; n <= 8192; n *= 4) {
+    r.push_back(with(rows_of(loss::triplet, both, n, 512, 0), false, "growth_N"));
+    r.push_back(with(rows_of(loss::consistency, both, n, 0, 10), false, "growth_N"));
+    r.push_back(with(rows_of(loss::sage, both, n, 512, 2), false, "growth_batch"));
+  }
+  for (index d = 16; d <= 16384; d *= 4)
+    r.push_back(with(rows_of(loss::triplet, both, 256, d, 0), false, "growth_D"));
+  for (index k = 2; k <= 32768; k *= 4)
+    r.push_back(with(rows_of(loss::consistency, both, 256, 0, k), false, "growth_K"));
+  r.push_back(with(rows_of(loss::triplet, both, 1024, 512, 0), false, "threads"));
+  r.push_back(with(rows_of(loss::consistency, both, 1024, 0, 1000), false, "threads"));
+  r.push_back(with(images_of(32, 3, 224, 224, 4), false, "threads"));
+  for (auto& w : r)
+    if (!w.family.empty()) w.beyond_cache = false;
+  return r;
+}
+
+/// Every loss, mode and element type, at the shapes that cost little; and all that --quick times.
+inline std::vector<workload> smoke_workloads() {
+  auto r = quick_workloads();
+  for (auto const& w : all_workloads()) {
+    bool const is_small = w.loss == loss::blur_pair
+                              ? w.length <= 64
+                              : bytes_of(w.loss, w.rows, w.length, w.classes) < (4 << 20);
+    if (w.family.empty() && !w.beyond_cache && is_small) r.push_back(w);
+  }
+  return r;
+}
+
+}  // namespace bench

@@ -1,0 +1,117 @@
+#include "provider.hpp"
+
+#if __has_include(<xtensor/containers/xadapt.hpp>)  // from 0.26 on
+#include <xtensor/containers/xadapt.hpp>
+#include <xtensor/containers/xtensor.hpp>
+#include <xtensor/core/xmath.hpp>
+#include <xtensor/core/xnoalias.hpp>
+#include <xtensor/views/xview.hpp>
+#else
+#include <xtensor/xadapt.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xnoalias.hpp>
+#include <xtensor/xtensor.hpp>
+#include <xtensor/xview.hpp>
+#endif
+
+#include <array>
+
+/// Straightforward xtensor: broadcast expressions, temporaries where a value is used twice.
+namespace bench {
+
+namespace {
+
+template <class T>
+using matrix = xt::xtensor<T, 2>;
+template <class T>
+using column = xt::xtensor<T, 1>;
+template <class T>
+auto adapt(operand<T> const& x) {
+  std::array<std::size_t, 2> const shape{std::size_t(x.rows), std::size_t(x.columns)};
+  return xt::adapt(x.data, std::size_t(x.size()), xt::no_ownership(), shape);
+}
+/// (N) as (N,1), to be broadcast along rows.
+template <class T>
+auto broadcast(column<T> const& c) {
+  return xt::view(c, xt::all(), xt::newaxis());
+}
+
+template <class T>
+T triplet(tensors<T> const& t, bool wants_gradient) {
+  auto const a = adapt(t.inputs[0]), p = adapt(t.inputs[1]), n = adapt(t.inputs[2]);
+  matrix<T> const u = a - p + T(epsilon), v = a - n + T(epsilon);
+  column<T> const positive = xt::sqrt(xt::sum(xt::square(u), {1})),
+                  negative = xt::sqrt(xt::sum(xt::square(v), {1})), l = T(margin) + positive - negative;
+  if (wants_gradient) {
+    column<T> const c = xt::where(l >= T(0), 1 / T(l.size()), T(0)), c_p = c / positive, c_n = c / negative;
+    auto d_a = adapt(t.outputs[0]), d_p = adapt(t.outputs[1]), d_n = adapt(t.outputs[2]);
+    xt::noalias(d_a) = u * broadcast<T>(c_p) - v * broadcast<T>(c_n);
+    xt::noalias(d_p) = -u * broadcast<T>(c_p);
+    xt::noalias(d_n) = v * broadcast<T>(c_n);
+  }
+  return xt::mean(xt::maximum(l, T(0)))();
+}
+
+template <class T>
+matrix<T> log_softmax(operand<T const> const& logits, T scale) {
+  auto const z = adapt(logits);
+  column<T> const max = xt::amax(z, {1});
+  matrix<T> const x = (z - broadcast<T>(max)) * scale;
+  column<T> const log_sum = xt::log(xt::sum(xt::exp(x), {1}));
+  return x - broadcast<T>(log_sum);
+}
+
+template <class T>
+T consistency(tensors<T> const& t, bool wants_gradient) {
+  T const scale = T(1 / temperature);
+  matrix<T> const log_p = log_softmax(t.inputs[0], scale), log_q = log_softmax(t.inputs[1], scale),
+                  p = xt::exp(log_p), q = xt::exp(log_q), log_m = xt::log(T(0.5) * (p + q)),
+                  log_pm = log_p - log_m, log_qm = log_q - log_m;
+  column<T> const kl_p = xt::sum(p * log_pm, {1}), kl_q = xt::sum(q * log_qm, {1});
+  if (wants_gradient) {
+    T const c = scale / (2 * T(t.inputs[0].rows));
+    auto d_z = adapt(t.outputs[0]), d_other = adapt(t.outputs[1]);
+    xt::noalias(d_z) = c * p * (log_pm - broadcast<T>(kl_p));
+    xt::noalias(d_other) = c * q * (log_qm - broadcast<T>(kl_q));
+  }
+  return xt::mean(T(0.5) * (kl_p + kl_q))();
+}
+
+template <class T>
+T cross_entropy(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
+  matrix<T> const log_p = log_softmax(t.inputs[0], T(1));
+  T const n = T(t.inputs[0].rows);
+  T sum = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) sum -= log_p(i, std::size_t(labels[i]));
+  if (wants_gradient) {
+    auto g = adapt(t.outputs[0]);
+    xt::noalias(g) = xt::exp(log_p) / n;
+    for (std::size_t i = 0; i < labels.size(); ++i) g(i, std::size_t(labels[i])) -= 1 / n;
+  }
+  return sum / n;
+}
+
+}  // namespace
+
+template <class T>
+void add_xtensor(providers& list, batch<T>& b) {
+  workload const& w = b.what;
+  if (w.mode == mode::backward || w.loss == loss::sage || w.loss == loss::blur_pair || !w.family.empty())
+    return;
+  auto const value = std::make_shared<double>(0);
+  list.push_back({.name = "xtensor",
+                  .run =
+                      [&b, value](std::size_t s) {
+                        auto const& t = b.sets[s];
+                        bool const g = b.what.mode == mode::value_and_grad;
+                        *value = double(b.what.loss == loss::triplet       ? triplet(t, g)
+                                        : b.what.loss == loss::consistency ? consistency(t, g)
+                                                                           : cross_entropy(t, b.labels, g));
+                      },
+                  .value = [value] { return *value; }});
+}
+
+template void add_xtensor(providers&, batch<float>&);
+template void add_xtensor(providers&, batch<double>&);
+
+}  // namespace bench
