@@ -37,4 +37,20 @@ inline real binary_cross_entropy(row const& z, row const& y, row const& weights,
   return s;
 }
 
+/// 1/HW Σ (ĉ − m)², ĉ = (c − min)/(max − min), c_hw = Σ_c w_c f_c,hw. Source: Boyd et al., CYBORG, WACV 2023.
+inline real cam_alignment(row const& features, row const& weights, row const& map) {
+  std::size_t const area = map.size();
+  row cam(area);
+  for (std::size_t c = 0; c < weights.size(); ++c)
+    for (std::size_t j = 0; j < area; ++j) cam[j] += weights[c] * features[c * area + j];
+  real low = cam[0], high = cam[0];
+  for (real const x : cam) low = x < low ? x : low, high = x > high ? x : high;
+  real s = 0;
+  for (std::size_t j = 0; j < area; ++j) {
+    real const error = (cam[j] - low) / (high - low) - map[j];
+    s += error * error / static_cast<int>(area);
+  }
+  return s;
+}
+
 }  // namespace reference
