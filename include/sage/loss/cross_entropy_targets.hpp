@@ -1,7 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
-#include <sage/formula/soft_cross_entropy.hpp>
+#include <sage/formula/target_cross_entropy.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/marked_arguments.hpp>
 #include <sage/loss/reduction.hpp>
@@ -37,7 +37,7 @@ struct cross_entropy_options<weighted_labels> {
   static constexpr int column_inputs = 1;
   static constexpr index_t smallest_length = 1;
 
-  soft_cross_entropy_formula<weighted_labels> formula() const noexcept { return {{}, label_smoothing}; }
+  target_cross_entropy_formula<weighted_labels> formula() const noexcept { return {{}, label_smoothing}; }
   void validate() const {}  // done for cross_entropy_loss
 
   /// The mean divides by the sum of the weights of the labels.
@@ -59,7 +59,7 @@ struct cross_entropy_options {
   static constexpr int column_inputs = Targets::inputs - 2;
   static constexpr index_t smallest_length = 1;
 
-  soft_cross_entropy_formula<Targets> formula() const noexcept { return {{}, label_smoothing}; }
+  target_cross_entropy_formula<Targets> formula() const noexcept { return {{}, label_smoothing}; }
   void validate() const {}
 };
 

@@ -62,7 +62,7 @@ struct weighted_probabilities {
 /// Edge: a logit of −∞ adds nothing where τ = 0, and makes the loss ∞ where τ > 0; a row of nothing but −∞, or with
 /// +∞ or NaN, gives NaN.
 template <class Targets>
-struct soft_cross_entropy_formula {
+struct target_cross_entropy_formula {
   static constexpr int inputs = Targets::inputs, gradients = Targets::gradients;
   static constexpr bool hinged = false;
 
