@@ -1,11 +1,16 @@
 #include "loss/marked.hpp"
 #include "reference/logit_losses.hpp"
 
+#include <sage/loss/binary_consistency.hpp>
 #include <sage/loss/binary_cross_entropy.hpp>
+#include <sage/loss/consistency.hpp>
+#include <sage/loss/divergences.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -135,4 +140,112 @@ TEST_CASE("A mistake in the arguments of binary cross entropy is one sentence") 
   std::vector<float> const empty;
   auto const none = sage::strided_view{empty.data(), sage::extents{0, 3}};
   CHECK(std::isnan(loss(none, none).value));  // as in PyTorch
+}
+
+// Consistency ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The distribution of one label, by the definition.
+row of_logit(real z) { return {sigmoid(z), sigmoid(-z)}; }
+
+real consistency(divergence const& d, row const& z, row const& other, real temperature) {
+  real s = 0;
+  for (std::size_t k = 0; k < z.size(); ++k) s += d(of_logit(z[k] / temperature), of_logit(other[k] / temperature));
+  return s;
+}
+
+real js(row const& p, row const& q) { return jensen_shannon(p, q, real(0.5)); }
+
+// One label in float: relative errors of value and gradients at every perturbation of a logit of any size up to 20,
+// beyond which differences in 113 bits are too coarse.
+template <class Divergence>
+void sweep(Divergence const& of, divergence const& definition) {
+  tolerances<float> const tolerance;
+  random r(3);
+  for (int decade = -6; decade <= 1; ++decade)
+    for (float const z : {-20.0f, -3.0f, 0.0f, 0.7f, 9.0f, 20.0f}) {
+      auto const other = static_cast<float>(z + std::pow(10, decade) * (0.5 + r.uniform()) * (z > 0 ? -1 : 1));
+      if (other == z) continue;
+      std::vector<float> const a{z}, b{other};
+      std::vector<float> g(1), h(1);
+      auto const value = sage::binary_consistency_loss<Divergence>{.divergence = of}.value_and_grad(a, b, g, h).value;
+      auto const f = [&](std::vector<row> const& x) { return consistency(definition, x[0], x[1], 1); };
+      std::vector<row> const x{{z}, {other}};
+      real const expected = f(x), resolution = 0x1p-106;
+      CAPTURE(decade, z, other);
+      relative_error e;
+      e.add(value, expected);
+      CHECK(value >= 0);
+      if (expected > resolution * 10000) CHECK(e.value(resolution) <= tolerance.jensen_shannon);
+      auto const slope = gradient(f, x);
+      // p (log ratio − divergence) rounds to the order of the probability times both.
+      for (std::size_t k = 0; k < 2; ++k) {
+        relative_error of_slope;
+        of_slope.add((k == 0 ? g : h)[0], slope[k][0]);
+        real const rounding = tolerance.jensen_shannon_cancellation * expected + resolution * (1 << 24);
+        CAPTURE(k);
+        if (rounding < of_slope.norm() / 2) CHECK(of_slope.value(rounding) <= tolerance.jensen_shannon);
+      }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("Binary consistency and its gradients are those of differences of the definition, on every executor") {
+  for (index_t const labels : edge_lengths) {
+    auto const p = random_problem(2, rows_for(labels), labels, static_cast<std::uint64_t>(labels), 2);
+    auto const expected = answers_of(p, false, [&](std::vector<row> const& x, index_t) {
+      return 9 * consistency(js, x[0], x[1], 2) / static_cast<int>(labels);
+    });
+    // T = 3 and s = 1.5 are the temperature 2; the factor is that of T.
+    sage::binary_consistency_loss<> const loss{.temperature = 3, .temperature_squared = true, .logit_scale = 1.5};
+    compare_in_float<2>(loss, p, expected);
+  }
+  auto const p = random_problem(2, 5, 20, 2, 2);
+  auto const summed = answers_of(p, false, [&](std::vector<row> const& x, index_t) {
+    return consistency([](row const& a, row const& b) { return kullback_leibler(a, b); }, x[0], x[1], 1);
+  });
+  sage::binary_consistency_loss<sage::kullback_leibler> const kl{.over_labels = sage::reduction::sum};
+  compare<float, 2>(sage::exec::simd{}, kl, p, summed, arrangement::contiguous);
+}
+
+TEST_CASE("Binary consistency keeps its digits at every perturbation, also where the sigmoid is saturated") {
+  sweep(sage::jensen_shannon{}, js);
+  sweep(sage::kullback_leibler{}, [](row const& p, row const& q) { return kullback_leibler(p, q); });
+}
+
+TEST_CASE("One label is the softmax of two classes with the logits z and 0, for every divergence") {
+  std::vector<float> const z{1.25f, -0.5f, 30}, other{0.75f, 2, 28};
+  auto const same = [&](auto const& of) {
+    using divergence = std::remove_cvref_t<decltype(of)>;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      std::vector<float> const a{z[i]}, b{other[i]}, a2{z[i], 0}, b2{other[i], 0};
+      std::vector<float> g(1), h(1), g2(2), h2(2);
+      auto const one = sage::binary_consistency_loss<divergence>{.divergence = of}.value_and_grad(a, b, g, h);
+      auto const two = sage::consistency_loss<divergence>{.divergence = of}.value_and_grad(a2, b2, g2, h2);
+      CHECK(one.value == Approx(two.value).epsilon(1e-5));
+      CHECK(g[0] == Approx(g2[0]).epsilon(1e-4));
+      CHECK(h[0] == Approx(h2[0]).epsilon(1e-4));
+    }
+  };
+  same(sage::jensen_shannon{});
+  same(sage::jeffreys{});
+  same(sage::total_variation{});
+}
+
+TEST_CASE("Equal binary logits agree, infinite ones too; certainty against certainty of the opposite is ln 2") {
+  sage::binary_consistency_loss<> const loss;
+  for (float const z : {0.0f, -3.5f, 3e38f, inf, -inf, std::numeric_limits<float>::denorm_min()}) {
+    std::vector<float> const a{z};
+    std::vector<float> g(1, 1.0f), h(1, 1.0f);
+    CAPTURE(z);
+    CHECK(loss.value_and_grad(a, a, g, h).value == 0);
+    CHECK((g[0] == 0 && h[0] == 0));
+  }
+  std::vector<float> const yes{inf}, no{-inf}, high{3e38f}, low{-3e38f}, bad{nan_f};
+  CHECK(loss(yes, no).value == Approx(std::log(2.0)));
+  CHECK(loss(high, low).value == Approx(std::log(2.0)));
+  CHECK(std::isnan(loss(yes, bad).value));
+  CHECK(sage::binary_consistency_loss<sage::kullback_leibler>{}(yes, no).value == inf);
 }

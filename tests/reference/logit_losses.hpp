@@ -37,6 +37,33 @@ inline real binary_cross_entropy(row const& z, row const& y, row const& weights,
   return s;
 }
 
+// Divergences of two distributions ---------------------------------------------------------------------------------
+
+/// KL(p‖q) + KL(q‖p). Source: Jeffreys, 1946.
+inline real jeffreys(row const& p, row const& q) { return kullback_leibler(p, q) + kullback_leibler(q, p); }
+
+/// 1 − Σ √(p q). Source: Hellinger, 1909.
+inline real squared_hellinger(row const& p, row const& q) {
+  real s = 1;
+  for (std::size_t k = 0; k < p.size(); ++k) s -= sqrt(p[k] * q[k]);
+  return s;
+}
+
+/// ½ Σ |p − q|
+inline real total_variation(row const& p, row const& q) {
+  real s = 0;
+  for (std::size_t k = 0; k < p.size(); ++k) s += magnitude(p[k] - q[k]) / 2;
+  return s;
+}
+
+/// −Σ p log q, 0 log 0 = 0
+inline real soft_cross_entropy(row const& p, row const& q) {
+  real s = 0;
+  for (std::size_t k = 0; k < p.size(); ++k)
+    if (p[k] > 0) s -= p[k] * log(q[k]);
+  return s;
+}
+
 /// 1/HW Σ (ĉ − m)², ĉ = (c − min)/(max − min), c_hw = Σ_c w_c f_c,hw. Source: Boyd et al., CYBORG, WACV 2023.
 inline real cam_alignment(row const& features, row const& weights, row const& map) {
   std::size_t const area = map.size();

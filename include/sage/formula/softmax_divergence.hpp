@@ -36,6 +36,9 @@ SAGE_ABI_BEGIN
 /// Edge: a logit of −∞ is a class of probability zero; a row of nothing but −∞, or with +∞ or NaN, gives NaN.
 template <class Divergence>
 struct softmax_divergence {
+  static_assert(!requires { typename Divergence::row_program; },
+                "sage: squared_error is of logits, not of distributions: it goes with consistency_loss only");
+
   static constexpr int kept_by_divergence = [] {
     if constexpr (requires { Divergence::kept; }) return Divergence::kept;
     return 0;
