@@ -162,7 +162,7 @@ real js(row const& p, row const& q) { return jensen_shannon(p, q, real(0.5)); }
 template <class Divergence>
 void sweep(Divergence const& of, divergence const& definition) {
   tolerances<float> const tolerance;
-  random r(3);
+  reference::random r(3);
   for (int decade = -6; decade <= 1; ++decade)
     for (float const z : {-20.0f, -3.0f, 0.0f, 0.7f, 9.0f, 20.0f}) {
       auto const other = static_cast<float>(z + std::pow(10, decade) * (0.5 + r.uniform()) * (z > 0 ? -1 : 1));
