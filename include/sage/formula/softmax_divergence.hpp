@@ -191,7 +191,7 @@ struct softmax_divergence {
     c.q = kept_here[1] * n.q;
     c.difference = kept_here[2] * n.p - c.q * n.shift;
     if constexpr (uses_log_ratio) {
-      c.log_ratio = math::select(c.p + c.q > V(0), difference_of_logits(z, m) - n.c, V(0));
+      c.log_ratio = math::select(c.p + c.q == V(0), V(0), difference_of_logits(z, m) - n.c);
     } else {
       c.log_ratio = V(0);
     }
