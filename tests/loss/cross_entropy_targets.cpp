@@ -215,6 +215,18 @@ TEST_CASE("Exotic logits and probabilities make their own sample non-finite and 
   }
 }
 
+TEST_CASE("Cross entropy with class weights or probabilities takes halves and dual numbers") {
+  auto const p = with_probabilities(7);
+  auto const only_z = random_problem(1, 5, 7, 4, 2);
+  auto const y = labels_for(5, 7);
+  sage::cross_entropy_loss const loss{.label_smoothing = 0.125};
+  marked const weighted{loss, class_weights_of(uniform_values(7, 5, 0.25, 4))};
+  halves_are_rounded_once<2>(loss, p);
+  halves_are_rounded_once<2>(weighted, p);
+  duals_carry_the_gradients<2>(weighted, p);
+  duals_carry_the_gradients<1>(weighted, only_z, y);
+}
+
 TEST_CASE("An empty batch of probabilities has the mean NaN; a mistake is one sentence") {
   std::vector<float> const empty;
   auto const none = sage::strided_view{empty.data(), sage::extents{0, 3}};

@@ -135,7 +135,8 @@ struct target_cross_entropy_formula {
   template <class V>
   SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, prepared<V> const& c, sums<V> const& a) const {
     using math::log1p;
-    V const others = a.lower + (a.maxima - V(1));
+    // Not lower + (maxima − 1) alone, which -ffast-math may sum in the other order.
+    V const others = math::select(a.maxima == V(1), a.lower, a.lower + (a.maxima - V(1)));
     V const normalizer = V(1) / (a.lower + a.maxima), log_total = log1p(others);
     return {a.mass * log_total - a.shifted, r.upstream, c, normalizer, log_total, others * normalizer, a.mass};
   }
@@ -147,7 +148,7 @@ struct target_cross_entropy_formula {
     V const t = targets.target(x, r, s.of.hard, s.of.uniform);
     V const p = exp(z) * s.normalizer;
     V const rest = math::select(z == V(0), s.gap, V(1) - p);
-    return targets.gradient(x, s.scale * ((s.mass - t) * p - t * rest), s.scale * s.of.hard * (s.log_total - z));
+    return targets.gradient(x, s.scale * (math::rounded(s.mass - t) * p - t * rest), s.scale * s.of.hard * (s.log_total - z));
   }
 };
 
