@@ -48,9 +48,11 @@ TEST_CASE("Binary cross entropy and both its gradients are those of differences 
 TEST_CASE("Binary cross entropy weighs elements and positives, smooths, and sums over the labels") {
   for (index_t const labels : {1, 3, 20, 33, 70}) {
     auto const p = with_targets(labels);
-    auto const positive = uniform_values(labels, 3, 0.25, 4), weight = uniform_values(p.rows * labels, 4, 0, 2);
+    auto const positive = uniform_values(labels, 3, 0.25, 4),
+               weight = uniform_values(p.rows * labels, 4, 0, 2);
     auto const expected = answers_of(p, false, [&](std::vector<row> const& x, index_t i) {
-      return binary_cross_entropy(x[0], smoothed(x[1], real(0.25)), row_of(weight, labels, i), row_of(positive));
+      return binary_cross_entropy(x[0], smoothed(x[1], real(0.25)), row_of(weight, labels, i),
+                                  row_of(positive));
     });
     sage::binary_cross_entropy_loss const loss{.label_smoothing = 0.25, .over_labels = sage::reduction::sum};
     in_both_types const p_k(positive), w_ik(weight);
@@ -78,7 +80,8 @@ TEST_CASE("A confident binary prediction keeps its digits, and no logit overflow
         continue;
       }
       CHECK(relative(r.value, f({{z}})) <= tolerances<float>{}.value);
-      // Next to 1 the differences of the reference have a resolution of 2^−113/2^−24 = 2e-27: at 60 too coarse.
+      // Next to 1 the differences of the reference have a resolution of 2^−113/2^−24 = 2e-27: at 60 too
+      // coarse.
       bool const agrees = (z > 0) == (y > 0);
       if (std::abs(z) < 60) CHECK(relative(g[0], gradient(f, {{z}})[0][0]) <= tolerances<float>{}.gradient);
       if (std::abs(z) == 60 && agrees) CHECK(g[0] == Approx((y > 0 ? -1 : 1) * std::exp(-60.0)));
@@ -98,7 +101,9 @@ TEST_CASE("Infinite binary logits cost nothing where the target agrees, and ever
     }
 }
 
-TEST_CASE("An element of weight 0 contributes nothing, even if it holds NaN; without the weight it spoils its row only") {
+TEST_CASE(
+    "An element of weight 0 contributes nothing, even if it holds NaN; without the weight it spoils its row "
+    "only") {
   index_t const rows = 18, bad = 9;
   for (index_t const labels : {1, 3, 50}) {
     matrix<float> z(rows, labels, arrangement::contiguous, normal_values(rows * labels, 6));
@@ -135,8 +140,9 @@ TEST_CASE("A mistake in the arguments of binary cross entropy is one sentence") 
                     "binary_cross_entropy_loss: positive_weights[1] is -1, expected >= 0");
   CHECK_THROWS_WITH(loss(logits, logits, sage::element_weights(transposed)),
                     "binary_cross_entropy_loss: element_weights has shape (3, 2), logits (2, 3)");
-  CHECK_THROWS_WITH((sage::binary_cross_entropy_loss{.over_labels = sage::reduction::mean_active})(logits, logits),
-                    "binary_cross_entropy_loss: over_labels is mean_active, expected mean or sum");
+  CHECK_THROWS_WITH(
+      (sage::binary_cross_entropy_loss{.over_labels = sage::reduction::mean_active})(logits, logits),
+      "binary_cross_entropy_loss: over_labels is mean_active, expected mean or sum");
   std::vector<float> const empty;
   auto const none = sage::strided_view{empty.data(), sage::extents{0, 3}};
   CHECK(std::isnan(loss(none, none).value));  // as in PyTorch
@@ -151,25 +157,28 @@ row of_logit(real z) { return {sigmoid(z), sigmoid(-z)}; }
 
 real consistency(divergence const& d, row const& z, row const& other, real temperature) {
   real s = 0;
-  for (std::size_t k = 0; k < z.size(); ++k) s += d(of_logit(z[k] / temperature), of_logit(other[k] / temperature));
+  for (std::size_t k = 0; k < z.size(); ++k)
+    s += d(of_logit(z[k] / temperature), of_logit(other[k] / temperature));
   return s;
 }
 
 real js(row const& p, row const& q) { return jensen_shannon(p, q, real(0.5)); }
 
-// One label in float: relative errors of value and gradients at every perturbation of a logit of any size up to 20,
-// beyond which differences in 113 bits are too coarse.
+// One label in float: relative errors of value and gradients at every perturbation of a logit of any size up
+// to 20, beyond which differences in 113 bits are too coarse.
 template <class Divergence>
 void sweep(Divergence const& of, divergence const& definition) {
   tolerances<float> const tolerance;
   reference::random r(3);
   for (int decade = -6; decade <= 1; ++decade)
     for (float const z : {-20.0f, -3.0f, 0.0f, 0.7f, 9.0f, 20.0f}) {
-      auto const other = static_cast<float>(z + std::pow(10, decade) * (0.5 + r.uniform()) * (z > 0 ? -1 : 1));
+      auto const other =
+          static_cast<float>(z + std::pow(10, decade) * (0.5 + r.uniform()) * (z > 0 ? -1 : 1));
       if (other == z) continue;
       std::vector<float> const a{z}, b{other};
       std::vector<float> g(1), h(1);
-      auto const value = sage::binary_consistency_loss<Divergence>{.divergence = of}.value_and_grad(a, b, g, h).value;
+      auto const value =
+          sage::binary_consistency_loss<Divergence>{.divergence = of}.value_and_grad(a, b, g, h).value;
       auto const f = [&](std::vector<row> const& x) { return consistency(definition, x[0], x[1], 1); };
       std::vector<row> const x{{z}, {other}};
       real const expected = f(x), resolution = 0x1p-106;
@@ -192,14 +201,16 @@ void sweep(Divergence const& of, divergence const& definition) {
 
 }  // namespace
 
-TEST_CASE("Binary consistency and its gradients are those of differences of the definition, on every executor") {
+TEST_CASE(
+    "Binary consistency and its gradients are those of differences of the definition, on every executor") {
   for (index_t const labels : {1, 3, 16, 17, 33, 65}) {
     auto const p = random_problem(2, rows_for(labels), labels, static_cast<std::uint64_t>(labels), 2);
     auto const expected = answers_of(p, false, [&](std::vector<row> const& x, index_t) {
       return 9 * consistency(js, x[0], x[1], 2) / static_cast<int>(labels);
     });
     // T = 3 and s = 1.5 are the temperature 2; the factor is that of T.
-    sage::binary_consistency_loss<> const loss{.temperature = 3, .temperature_squared = true, .logit_scale = 1.5};
+    sage::binary_consistency_loss<> const loss{
+        .temperature = 3, .temperature_squared = true, .logit_scale = 1.5};
     compare_in_float<2>(loss, p, expected);
   }
   auto const p = random_problem(2, 5, 20, 2, 2);
@@ -234,7 +245,8 @@ TEST_CASE("One label is the softmax of two classes with the logits z and 0, for 
   same(sage::total_variation{});
 }
 
-TEST_CASE("Equal binary logits agree, infinite ones too; certainty against certainty of the opposite is ln 2") {
+TEST_CASE(
+    "Equal binary logits agree, infinite ones too; certainty against certainty of the opposite is ln 2") {
   sage::binary_consistency_loss<> const loss;
   for (float const z : {0.0f, -3.5f, 3e38f, inf, -inf, std::numeric_limits<float>::denorm_min()}) {
     std::vector<float> const a{z};

@@ -62,7 +62,8 @@ void compare(Executor const& executor, batch const& b) {
   sage::cam_alignment_loss const loss;
   auto const r = loss.value_and_grad(executor, images(f, n), matrix_of(w, n.classes, n.channels), b.labels,
                                      maps_of(m, n), images(d_f, n), matrix_of(d_w, n.classes, n.channels));
-  loss.per_sample(executor, images(f, n), matrix_of(w, n.classes, n.channels), b.labels, maps_of(m, n), values);
+  loss.per_sample(executor, images(f, n), matrix_of(w, n.classes, n.channels), b.labels, maps_of(m, n),
+                  values);
   real mean = 0;
   relative_error values_error, features_error, weights_error;
   std::vector<row> of_weights(static_cast<std::size_t>(n.classes), row(static_cast<std::size_t>(n.channels)));
@@ -74,13 +75,15 @@ void compare(Executor const& executor, batch const& b) {
     values_error.add(values[static_cast<std::size_t>(i)], l(x));
     auto const g = gradient(l, x);
     for (std::size_t j = 0; j < g[0].size(); ++j)
-      features_error.add(d_f[static_cast<std::size_t>(i) * g[0].size() + j], g[0][j] / static_cast<int>(n.samples));
+      features_error.add(d_f[static_cast<std::size_t>(i) * g[0].size() + j],
+                         g[0][j] / static_cast<int>(n.samples));
     for (std::size_t c = 0; c < g[1].size(); ++c) of_weights[k][c] += g[1][c] / static_cast<int>(n.samples);
   }
   for (std::size_t k = 0; k < of_weights.size(); ++k)
     for (std::size_t c = 0; c < of_weights[k].size(); ++c)
       weights_error.add(d_w[k * of_weights[k].size() + c], of_weights[k][c]);
-  // The normalisation divides what two roundings of the map leave by max − min, some 3 here: a few times the others'.
+  // The normalisation divides what two roundings of the map leave by max − min, some 3 here: a few times the
+  // others'.
   double const tolerance = 4 * tolerances<T>{}.gradient;
   CHECK(relative(r.value, mean) <= tolerances<T>{}.value);
   CHECK(values_error.value() <= tolerances<T>{}.value);
@@ -93,7 +96,8 @@ void compare(Executor const& executor, batch const& b) {
 }  // namespace
 
 TEST_CASE("The alignment of activation maps and its gradients are those of differences of the definition") {
-  for (shape const& n : {shape{3, 2, 3, 1, 3}, shape{4, 5, 3, 2, 3}, shape{2, 3, 2, 5, 1}, shape{2, 2, 4, 5, 7}}) {
+  for (shape const& n :
+       {shape{3, 2, 3, 1, 3}, shape{4, 5, 3, 2, 3}, shape{2, 3, 2, 5, 1}, shape{2, 2, 4, 5, 7}}) {
     batch const b(n);
     CAPTURE(n.channels, n.height, n.width);
     for_each_executor([&](any_executor const& executor) {
@@ -110,15 +114,18 @@ TEST_CASE("Activation maps are aligned in memory of any strides, and gradients a
   auto f = to<float>(b.features), w = to<float>(b.weights), m = to<float>(b.maps);
   std::vector<float> d_f(f.size()), d_w(w.size());
   sage::cam_alignment_loss const loss{.reduction = sage::reduction::sum};
-  auto const expected = loss.value_and_grad(images(f, n), matrix_of(w, 3, 4), b.labels, maps_of(m, n), images(d_f, n),
-                                            matrix_of(d_w, 3, 4));
+  auto const expected = loss.value_and_grad(images(f, n), matrix_of(w, 3, 4), b.labels, maps_of(m, n),
+                                            images(d_f, n), matrix_of(d_w, 3, 4));
 
   // Channels last, class weights transposed, maps with a channel and in reverse.
-  std::vector<float> last(f.size()), g(f.size(), 1.0f), w_t(w.size()), g_w(w.size(), 1.0f), reversed(m.rbegin(), m.rend());
+  std::vector<float> last(f.size()), g(f.size(), 1.0f), w_t(w.size()), g_w(w.size(), 1.0f),
+      reversed(m.rbegin(), m.rend());
   auto const channels_last = [&](auto& v) {
     return sage::strided_view{v.data(), sage::extents{3, 4, 2, 3}, sage::strides{24, 1, 12, 4}};
   };
-  auto const turned = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{3, 4}, sage::strides{1, 3}}; };
+  auto const turned = [&](auto& v) {
+    return sage::strided_view{v.data(), sage::extents{3, 4}, sage::strides{1, 3}};
+  };
   for (index_t i = 0; i < 3; ++i)
     for (index_t c = 0; c < 4; ++c) {
       turned(w_t)(i, c) = matrix_of(w, 3, 4)(i, c);
@@ -142,20 +149,22 @@ TEST_CASE("Activation maps are aligned in memory of any strides, and gradients a
 }
 
 TEST_CASE("Ties of the extremes share their slope, as in torch.amin and torch.amax") {
-  // One channel of weight 1: the map is the feature. From the definition with ĉ = (c − lo)/(hi − lo), lo and hi the
-  // means of the tied: moving both ties together is the derivative by the extreme.
+  // One channel of weight 1: the map is the feature. From the definition with ĉ = (c − lo)/(hi − lo), lo and
+  // hi the means of the tied: moving both ties together is the derivative by the extreme.
   std::vector<double> f{0, 0, 1, 3, 3}, w{1}, m{0.5, 0, 0.25, 0.5, 1}, d(5), d_w(1);
   std::vector<int> const y{0};
   auto const image = [](auto& v) { return sage::strided_view{v.data(), sage::extents{1, 1, 1, 5}}; };
   auto const map = sage::strided_view{m.data(), sage::extents{1, 1, 5}};
-  sage::cam_alignment_loss{}.value_and_grad(image(f), matrix_of(w, 1, 1), y, map, image(d), matrix_of(d_w, 1, 1));
+  sage::cam_alignment_loss{}.value_and_grad(image(f), matrix_of(w, 1, 1), y, map, image(d),
+                                            matrix_of(d_w, 1, 1));
   auto const moved = [&](std::vector<row> const& t) {  // both of the lowest by t0, both of the highest by t1
     return cam_alignment({t[0][0], t[0][0], 1, 3 + t[0][1], 3 + t[0][1]}, {1}, {0.5, 0, 0.25, 0.5, 1});
   };
   row const slope = gradient(moved, {{0, 0}})[0];
   CHECK(relative(d[0] + d[1], slope[0]) <= tolerances<double>{}.gradient);
   CHECK(relative(d[3] + d[4], slope[1]) <= tolerances<double>{}.gradient);
-  // They share the part through the extreme, ⅕ Σ 2 (ĉ − m) (ĉ − 1)/(hi − lo); their own errors differ by ½ and ½.
+  // They share the part through the extreme, ⅕ Σ 2 (ĉ − m) (ĉ − 1)/(hi − lo); their own errors differ by ½
+  // and ½.
   CHECK(d[0] - d[1] == Approx(2.0 / 5 / 3 * (-0.5 - 0)));
   CHECK(d[3] - d[4] == Approx(2.0 / 5 / 3 * (0.5 - 0)));
 }
@@ -178,7 +187,8 @@ TEST_CASE("A constant activation map counts as 0 everywhere and has no gradient"
   CHECK(magnitude > 0.01);
 }
 
-TEST_CASE("Samples of weight 0 and of the ignored label contribute nothing, even if they hold NaN; others weigh") {
+TEST_CASE(
+    "Samples of weight 0 and of the ignored label contribute nothing, even if they hold NaN; others weigh") {
   shape const n{4, 3, 3, 2, 2};
   batch b(n);
   b.labels = {0, 1, -100, 1};
@@ -188,8 +198,8 @@ TEST_CASE("Samples of weight 0 and of the ignored label contribute nothing, even
   std::vector<double> const s{2, 0.5, 1, 0};
   std::vector<double> d_f(f.size(), 1.0), d_w(w.size()), values(4), by_row(f.size()), by_row_w(w.size());
   sage::cam_alignment_loss const loss;
-  auto const r = loss.value_and_grad(images(f, n), matrix_of(w, 3, 3), b.labels, maps_of(m, n), images(d_f, n),
-                                     matrix_of(d_w, 3, 3), sage::weights(s));
+  auto const r = loss.value_and_grad(images(f, n), matrix_of(w, 3, 3), b.labels, maps_of(m, n),
+                                     images(d_f, n), matrix_of(d_w, 3, 3), sage::weights(s));
   loss.per_sample(images(f, n), matrix_of(w, 3, 3), b.labels, maps_of(m, n), values, sage::weights(s));
   real mean = 0;
   for (index_t const i : {0, 1}) {
@@ -221,8 +231,8 @@ TEST_CASE("A NaN or infinite feature spoils its sample and its class's weights, 
     if (x != 0) f[2 * per] = x;
     std::vector<float> d_f(f.size()), d_w(w.size());
     sage::cam_alignment_loss const loss{.reduction = sage::reduction::sum};
-    auto const r = loss.value_and_grad(images(f, n), matrix_of(w, 4, 3), b.labels, maps_of(m, n), images(d_f, n),
-                                       matrix_of(d_w, 4, 3));
+    auto const r = loss.value_and_grad(images(f, n), matrix_of(w, 4, 3), b.labels, maps_of(m, n),
+                                       images(d_f, n), matrix_of(d_w, 4, 3));
     non_finite = r.non_finite;
     for (std::size_t j = 0; j < per; ++j) d_f[2 * per + j] = 0;
     for (std::size_t c = 0; c < 3; ++c) d_w[2 * 3 + c] = 0;
@@ -247,12 +257,13 @@ TEST_CASE("The gradients of the alignment are those that dual numbers carry thro
   auto f = to<double>(b.features), w = b.weights, m = b.maps;
   std::vector<double> d_f(f.size()), d_w(w.size());
   sage::cam_alignment_loss const loss;
-  loss.value_and_grad(images(f, n), matrix_of(w, 3, 2), b.labels, maps_of(m, n), images(d_f, n), matrix_of(d_w, 3, 2));
+  loss.value_and_grad(images(f, n), matrix_of(w, 3, 2), b.labels, maps_of(m, n), images(d_f, n),
+                      matrix_of(d_w, 3, 2));
   std::vector<autodiff::dual> fd(f.begin(), f.end()), wd(w.begin(), w.end()), md(m.begin(), m.end());
   auto const carried = [&](autodiff::dual& x) {
     x.derivative = 1;
-    auto const r =
-        loss(sage::exec::scalar{}, images(fd, n), matrix_of(wd, 3, 2), b.labels, maps_of(md, n)).value.derivative;
+    auto const r = loss(sage::exec::scalar{}, images(fd, n), matrix_of(wd, 3, 2), b.labels, maps_of(md, n))
+                       .value.derivative;
     x.derivative = 0;
     return r;
   };
@@ -268,10 +279,12 @@ TEST_CASE("A mistake in the arguments of the alignment is one sentence, and no s
   auto const W = matrix_of(w, 2, 3);
   CHECK_THROWS_WITH(loss(matrix_of(f, 4, 6), W, y, maps_of(m, n)),
                     "cam_alignment_loss: features has shape (4, 6), expected (N, C, H, W)");
-  CHECK_THROWS_WITH(loss(images(f, n), matrix_of(w, 3, 2), y, maps_of(m, n)),
-                    "cam_alignment_loss: class_weights has shape (3, 2), expected (K, 3) for features (2, 3, 2, 2)");
-  CHECK_THROWS_WITH(loss(images(f, n), W, y, matrix_of(m, 2, 4)),
-                    "cam_alignment_loss: maps has shape (2, 4), expected (2, 2, 2) for features (2, 3, 2, 2)");
+  CHECK_THROWS_WITH(
+      loss(images(f, n), matrix_of(w, 3, 2), y, maps_of(m, n)),
+      "cam_alignment_loss: class_weights has shape (3, 2), expected (K, 3) for features (2, 3, 2, 2)");
+  CHECK_THROWS_WITH(
+      loss(images(f, n), W, y, matrix_of(m, 2, 4)),
+      "cam_alignment_loss: maps has shape (2, 4), expected (2, 2, 2) for features (2, 3, 2, 2)");
   CHECK_THROWS_WITH(loss(images(f, n), W, wrong, maps_of(m, n)),
                     "cam_alignment_loss: labels[1] is 2, expected 0 <= label < 2 or the ignored index -100");
   CHECK_THROWS_WITH((sage::cam_alignment_loss{.guard = 1})(images(f, n), W, y, maps_of(m, n)),

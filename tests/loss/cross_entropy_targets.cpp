@@ -34,12 +34,14 @@ auto const class_weights_of(std::vector<double> const& w) {
 problem with_probabilities(index_t classes) {
   index_t const rows = rows_for(classes);
   auto const seed = static_cast<std::uint64_t>(classes);
-  return {rows, classes, {normal_values(rows * classes, seed, 3), uniform_values(rows * classes, seed, 0, 1)}};
+  return {
+      rows, classes, {normal_values(rows * classes, seed, 3), uniform_values(rows * classes, seed, 0, 1)}};
 }
 
 }  // namespace
 
-TEST_CASE("Cross entropy with class weights is that of the definition, its mean divided by the labels' weights") {
+TEST_CASE(
+    "Cross entropy with class weights is that of the definition, its mean divided by the labels' weights") {
   for (index_t const classes : edge_lengths)
     for (double const smoothing : {0.0, 0.125}) {
       if (classes == 1) continue;  // zero
@@ -56,7 +58,8 @@ TEST_CASE("Cross entropy with class weights is that of the definition, its mean 
     }
 }
 
-TEST_CASE("Cross entropy with probabilities and both its gradients are those of differences of the definition") {
+TEST_CASE(
+    "Cross entropy with probabilities and both its gradients are those of differences of the definition") {
   for (index_t const classes : edge_lengths)
     for (double const smoothing : {0.0, 0.125}) {
       if (classes == 1) continue;
@@ -70,7 +73,9 @@ TEST_CASE("Cross entropy with probabilities and both its gradients are those of 
     }
 }
 
-TEST_CASE("Cross entropy with probabilities and class weights is that of the definition, its mean over the samples") {
+TEST_CASE(
+    "Cross entropy with probabilities and class weights is that of the definition, its mean over the "
+    "samples") {
   for (index_t const classes : {3, 16, 33, 70}) {
     auto const p = with_probabilities(classes);
     auto const w = uniform_values(classes, 6, 0.25, 4);
@@ -97,7 +102,8 @@ TEST_CASE("A confident prediction keeps its digits with class weights and with p
   }
 }
 
-TEST_CASE("A certain label and its probabilities are one loss; the gradient to the probabilities may be left out") {
+TEST_CASE(
+    "A certain label and its probabilities are one loss; the gradient to the probabilities may be left out") {
   index_t const rows = 6;
   for (index_t const classes : {4, 40}) {
     auto const z = to<float>(normal_values(rows * classes, 3, 2));
@@ -163,12 +169,14 @@ TEST_CASE("Weights of samples and of classes stand in any order, and ignored sam
   CHECK(std::isnan(sage::cross_entropy_loss{}(view(z), y, sage::class_weights(none)).value));
 }
 
-TEST_CASE("A logit of minus infinity costs nothing where its probability is 0, and everything where it is not") {
+TEST_CASE(
+    "A logit of minus infinity costs nothing where its probability is 0, and everything where it is not") {
   std::vector<float> const z{1, -inf, 2}, without{0.25f, 0, 0.75f}, with{0.25f, 0.25f, 0.5f};
   std::vector<float> g(3), d(3);
   sage::cross_entropy_loss const loss;
   auto const r = loss.value_and_grad(z, without, g, d);
-  CHECK(relative(r.value, cross_entropy({1, 2}, {real(0.25), real(0.75)}, {1, 1}, 0)) <= tolerances<float>{}.value);
+  CHECK(relative(r.value, cross_entropy({1, 2}, {real(0.25), real(0.75)}, {1, 1}, 0)) <=
+        tolerances<float>{}.value);
   CHECK(g[1] == 0);
   CHECK(g[0] == Approx(-g[2]));
   CHECK(d[1] == inf);  // what its probability would cost

@@ -21,7 +21,9 @@ float const inf = std::numeric_limits<float>::infinity();
 
 // Logits of standard deviation 2, and others at a perturbation of the given size.
 problem near_pairs(index_t rows, index_t classes, double perturbation, std::uint64_t seed) {
-  problem p{rows, classes, {normal_values(rows * classes, seed, 2), normal_values(rows * classes, seed + 1, perturbation)}};
+  problem p{rows,
+            classes,
+            {normal_values(rows * classes, seed, 2), normal_values(rows * classes, seed + 1, perturbation)}};
   for (std::size_t j = 0; j < p.x[0].size(); ++j) p.x[1][j] = static_cast<float>(p.x[0][j] + p.x[1][j]);
   return p;
 }
@@ -44,7 +46,8 @@ void measure(Executor const& executor, Loss const& loss, problem const& p, answe
   auto const z = to<T>(p.x[0]), other = to<T>(p.x[1]);
   std::vector<T> g[2]{std::vector<T>(z.size()), std::vector<T>(z.size())};
   T const value = loss.value_and_grad(executor, z, other, g[0], g[1]).value;
-  // The definitions cancel in 113 bits too: they are off by some 2^−113, their differences by that over 2^−24.
+  // The definitions cancel in 113 bits too: they are off by some 2^−113, their differences by that over
+  // 2^−24.
   real const resolution = 0x1p-106;
   relative_error of_value;
   of_value.add(value, expected.value);
@@ -55,8 +58,8 @@ void measure(Executor const& executor, Loss const& loss, problem const& p, answe
     relative_error e;
     for (std::size_t j = 0; j < z.size(); ++j) e.add(g[k][j], expected.gradients[k][j]);
     // p (log ratio − divergence): saturated, what is left is rounding of the value's order, see tolerances.
-    real const rounding =
-        tolerance.jensen_shannon_cancellation * expected.value / real(loss.temperature) + resolution * (1 << 24);
+    real const rounding = tolerance.jensen_shannon_cancellation * expected.value / real(loss.temperature) +
+                          resolution * (1 << 24);
     CAPTURE(k);
     if (rounding >= e.norm() / 2) {
       CHECK(e.difference() <= rounding + e.norm());
@@ -74,7 +77,8 @@ void sweep(char const* name, Divergence const& of, divergence const& definition,
   for (int decade = first; decade <= 2; ++decade)
     for (index_t const classes : {2, 7, 20})
       for (double const temperature : {0.5, 2.0}) {
-        auto const p = near_pairs(1, classes, std::pow(10, decade), static_cast<std::uint64_t>(100 + classes + decade));
+        auto const p =
+            near_pairs(1, classes, std::pow(10, decade), static_cast<std::uint64_t>(100 + classes + decade));
         auto const f = [&](std::vector<row> const& x) {
           return definition(softmax(x[0], real(temperature)), softmax(x[1], real(temperature)));
         };
@@ -86,8 +90,8 @@ void sweep(char const* name, Divergence const& of, divergence const& definition,
       }
   CHECK(single.compared > 40);
   if (std::getenv("SAGE_REPORT"))
-    std::printf("%-28s float: value %.1e gradient %.1e  double: value %.1e gradient %.1e  compared %d\n", name,
-                single.value, single.gradient, twice.value, twice.gradient, single.compared);
+    std::printf("%-28s float: value %.1e gradient %.1e  double: value %.1e gradient %.1e  compared %d\n",
+                name, single.value, single.gradient, twice.value, twice.gradient, single.compared);
 }
 
 // Every executor and edge length.
@@ -118,13 +122,15 @@ TEST_CASE("Jeffreys' divergence and its gradients are exact at every perturbatio
   everywhere(sage::jeffreys{}, jeffreys);
 }
 
-TEST_CASE("The squared Hellinger distance and its gradients are exact at every perturbation, on every executor") {
+TEST_CASE(
+    "The squared Hellinger distance and its gradients are exact at every perturbation, on every executor") {
   sweep("squared_hellinger", sage::squared_hellinger{}, squared_hellinger);
   everywhere(sage::squared_hellinger{}, squared_hellinger);
 }
 
 TEST_CASE("Total variation and its gradients are exact at every perturbation, on every executor") {
-  sweep("total_variation", sage::total_variation{}, total_variation, -4);  // below, differences cross its kinks
+  sweep("total_variation", sage::total_variation{}, total_variation,
+        -4);  // below, differences cross its kinks
   everywhere(sage::total_variation{}, total_variation);
 }
 
@@ -153,9 +159,12 @@ TEST_CASE("Generalised Jensen-Shannon is Kullback-Leibler at its ends and Jensen
                     "consistency_loss: the divergence's options are out of range (beta)");
 }
 
-TEST_CASE("Jensen-Shannon over beta goes to Kullback-Leibler as beta goes to 0, and the other way round at 1") {
+TEST_CASE(
+    "Jensen-Shannon over beta goes to Kullback-Leibler as beta goes to 0, and the other way round at 1") {
   std::vector<double> const z{1, -0.5, 2}, other{0, 1, 1.5};
-  auto const js = [&](double beta) { return sage::consistency_loss<>{.divergence = {.beta = beta}}(z, other).value; };
+  auto const js = [&](double beta) {
+    return sage::consistency_loss<>{.divergence = {.beta = beta}}(z, other).value;
+  };
   double const forward = sage::consistency_loss<sage::kullback_leibler>{}(z, other).value;
   double const reverse = sage::consistency_loss<sage::reverse_kullback_leibler>{}(z, other).value;
   CHECK(js(1e-7) / 1e-7 == Approx(forward).epsilon(1e-6));  // the next term is of order beta
@@ -183,15 +192,18 @@ TEST_CASE("The squared error of logits and its gradients are those of difference
 
 namespace {
 
-// What every divergence does with exotic logits: (value of disjoint distributions, a class that neither has, one class).
+// What every divergence does with exotic logits: (value of disjoint distributions, a class that neither has,
+// one class).
 template <class Executor, class Divergence>
 void edges(Executor const& ex, Divergence const& of, double disjoint, double at_equal = 0) {
   sage::consistency_loss<Divergence> const loss{.divergence = of};
-  std::vector<float> const yes{0, -inf}, no{-inf, 0}, both{0.5f, 0.25f, -inf}, other{0.25f, 1, -inf}, one{3}, single{-2};
+  std::vector<float> const yes{0, -inf}, no{-inf, 0}, both{0.5f, 0.25f, -inf}, other{0.25f, 1, -inf}, one{3},
+      single{-2};
   std::vector<float> g(3), h(3);
   CHECK(loss(ex, yes, no).value == Approx(disjoint).epsilon(1e-6));
   auto const r = loss.value_and_grad(ex, both, other, g, h);
-  std::vector<float> const without(both.begin(), both.begin() + 2), other_without(other.begin(), other.begin() + 2);
+  std::vector<float> const without(both.begin(), both.begin() + 2),
+      other_without(other.begin(), other.begin() + 2);
   CHECK(r.value == Approx(loss(ex, without, other_without).value).epsilon(1e-6));
   CHECK((g[2] == 0 && h[2] == 0 && std::isfinite(g[0]) && std::isfinite(h[0])));
   CHECK(loss(ex, one, single).value == 0);
@@ -239,7 +251,9 @@ void edges(Executor const& ex, Divergence const& of, double disjoint, double at_
 
 }  // namespace
 
-TEST_CASE("Every divergence has its documented outcome at infinite, absent and equal logits, and keeps rows apart") {
+TEST_CASE(
+    "Every divergence has its documented outcome at infinite, absent and equal logits, and keeps rows "
+    "apart") {
   row const p = softmax({1, -2, real(0.5)});
   sage::exec::simd const simd;
   edges(sage::exec::scalar{}, sage::kullback_leibler{}, inf);
@@ -252,7 +266,8 @@ TEST_CASE("Every divergence has its documented outcome at infinite, absent and e
 }
 
 TEST_CASE("A nearly certain teacher keeps the digits of its soft cross entropy") {
-  // 1 − p_0 = 2e-9: what the largest class adds to the entropy, 2e-9 of 4e-8, is lost where its logarithm is of 1 − p.
+  // 1 − p_0 = 2e-9: what the largest class adds to the entropy, 2e-9 of 4e-8, is lost where its logarithm is
+  // of 1 − p.
   std::vector<float> const z{20, 0, -1}, other{19, 0.5f, 0};
   std::vector<float> g(3), h(3);
   auto const f = [](std::vector<row> const& x) { return soft_cross_entropy(softmax(x[0]), softmax(x[1])); };
@@ -266,25 +281,28 @@ TEST_CASE("A nearly certain teacher keeps the digits of its soft cross entropy")
   CHECK(of_other.value() <= tolerances<float>{}.gradient);
 }
 
-TEST_CASE("The degradation checks run with other divergences and are those of differences of the definition") {
+TEST_CASE(
+    "The degradation checks run with other divergences and are those of differences of the definition") {
   for (index_t const classes : {3, 20, 40}) {
     auto const one = random_problem(1, 6, classes, 2, 2), two = random_problem(2, 6, classes, 3),
                three = random_problem(3, 6, classes, 4);
-    auto const uniform = answers_of(one, false, [](std::vector<row> const& x, index_t) {
-      return toward_uniform(jeffreys, x[0], 1);
-    });
-    compare<float, 1>(sage::exec::scalar{}, sage::degradation_loss<sage::toward_uniform<sage::jeffreys>>{}, one, uniform,
-                      arrangement::contiguous);
+    auto const uniform = answers_of(
+        one, false, [](std::vector<row> const& x, index_t) { return toward_uniform(jeffreys, x[0], 1); });
+    compare<float, 1>(sage::exec::scalar{}, sage::degradation_loss<sage::toward_uniform<sage::jeffreys>>{},
+                      one, uniform, arrangement::contiguous);
     auto const apart = answers_of(two, true, [](std::vector<row> const& x, index_t) {
       return repel(squared_hellinger, x[0], x[1], 1, real(0.2));
     });
-    compare<float, 2>(sage::exec::scalar{}, sage::degradation_loss<sage::repel<sage::squared_hellinger>>{.check = {0.2}},
-                      two, apart, arrangement::contiguous);
+    compare<float, 2>(sage::exec::scalar{},
+                      sage::degradation_loss<sage::repel<sage::squared_hellinger>>{.check = {0.2}}, two,
+                      apart, arrangement::contiguous);
     auto const ranked = answers_of(three, true, [](std::vector<row> const& x, index_t) {
-      return rank([](row const& p, row const& q) { return kullback_leibler(p, q); }, x[0], x[1], x[2], 1, real(0.5));
+      return rank([](row const& p, row const& q) { return kullback_leibler(p, q); }, x[0], x[1], x[2], 1,
+                  real(0.5));
     });
-    compare<float, 3>(sage::exec::scalar{}, sage::degradation_loss<sage::rank<sage::kullback_leibler>>{.check = {0.5}},
-                      three, ranked, arrangement::contiguous);
+    compare<float, 3>(sage::exec::scalar{},
+                      sage::degradation_loss<sage::rank<sage::kullback_leibler>>{.check = {0.5}}, three,
+                      ranked, arrangement::contiguous);
   }
 }
 

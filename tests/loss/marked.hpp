@@ -10,8 +10,8 @@
 
 namespace reference {
 
-/// A loss that is always called with the same marked arguments behind the others: make(T()) is the tuple of them for
-/// the element type T.
+/// A loss that is always called with the same marked arguments behind the others: make(T()) is the tuple of
+/// them for the element type T.
 template <class Loss, class Make>
 struct marked {
   Loss loss;
@@ -39,8 +39,8 @@ struct marked {
 template <class Loss, class Make>
 marked(Loss, Make) -> marked<Loss, Make>;
 
-/// Every executor in float and two arrangements of memory, and double on the scalar schedule: for row programs whose
-/// packs of doubles are those of others.
+/// Every executor in float and two arrangements of memory, and double on the scalar schedule: for row
+/// programs whose packs of doubles are those of others.
 template <std::size_t Operands, class Loss, class... Labels>
 void compare_in_float(Loss const& loss, problem const& p, answers const& expected, Labels const&... labels) {
   for_each_executor([&](any_executor const& executor) {
@@ -62,8 +62,8 @@ struct in_both_types {
   std::vector<double> const& of(double) const { return twice; }
 };
 
-/// Elements of half precision: the loss is that of the same numbers in float, bit for bit, and every gradient is
-/// rounded once.
+/// Elements of half precision: the loss is that of the same numbers in float, bit for bit, and every gradient
+/// is rounded once.
 template <std::size_t Operands, class Loss, class... Labels>
 void halves_are_rounded_once([[maybe_unused]] Loss const& loss, [[maybe_unused]] problem const& p,
                              Labels const&... labels) {

@@ -14,8 +14,8 @@ SAGE_ABI_BEGIN
 ///
 ///   l = f s Σ_k D((p_k, 1 − p_k), (q_k, 1 − q_k)),   p = σ(z/T),  q = σ(z⁺/T)
 ///
-/// with s = 1, or 1/K for the mean over the labels. A label is a softmax of two classes with the logits z and 0; with
-/// x = (z − z⁺)/T and y = |x|
+/// with s = 1, or 1/K for the mean over the labels. A label is a softmax of two classes with the logits z and
+/// 0; with x = (z − z⁺)/T and y = |x|
 ///
 ///   p − q = ± p q' (1 − e^−y), the larger probability times the other distribution's complement,
 ///   log p − log q = −log1p((1 − q) expm1(−x)) near, the difference of the log-sigmoids far

@@ -8,14 +8,15 @@
 namespace sage {
 SAGE_ABI_BEGIN
 
-/// Row program of cross entropy of independent labels, one logit each; operands z, targets y, then weights w of the
-/// elements and weights P of the positive case where the loss has them:
+/// Row program of cross entropy of independent labels, one logit each; operands z, targets y, then weights w
+/// of the elements and weights P of the positive case where the loss has them:
 ///
 ///   l = s Σ_k a_k softplus(−z_k) + b_k softplus(z_k),   a = w P y', b = w (1 − y'),   y' = (1 − ε) y + ε/2
 ///   ∂l/∂z = s (b σ(z) − a σ(−z)),   ∂l/∂y = s (1 − ε) w (P softplus(−z) − softplus(z))
 ///
-/// with s = 1, or 1/K for the mean over the labels. From e = exp(−|z|) ≤ 1 alone: softplus(z) = max(z, 0) + log1p(e),
-/// σ(|z|) = 1/(1 + e), σ(−|z|) = e/(1 + e). Nothing overflows, and a confident prediction keeps its digits.
+/// with s = 1, or 1/K for the mean over the labels. From e = exp(−|z|) ≤ 1 alone: softplus(z) = max(z, 0) +
+/// log1p(e), σ(|z|) = 1/(1 + e), σ(−|z|) = e/(1 + e). Nothing overflows, and a confident prediction keeps its
+/// digits.
 /// Edge: a coefficient of 0 times an infinite softplus is 0.
 template <bool Weighted, bool PositiveWeighted>
 struct binary_cross_entropy_formula {
@@ -55,13 +56,15 @@ struct binary_cross_entropy_formula {
     return {a.loss * scale, r.upstream * scale};
   }
   template <class V>
-  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, inputs> const& x, row<V> const&, result<V> const& r) const {
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, inputs> const& x, row<V> const&,
+                                           result<V> const& r) const {
     using T = scalar_of<V>;
     coefficients<V> const c = coefficients_of(x);
     softened<V> const s = soften(x[0]);
     V const share = V(1) / (V(1) + s.e);
     auto const is_positive = x[0] > V(0);
-    V const above = math::select(is_positive, share, s.e * share), below = math::select(is_positive, s.e * share, share);
+    V const above = math::select(is_positive, share, s.e * share),
+            below = math::select(is_positive, s.e * share, share);
     V const d_logit = math::select(c.negative == V(0), V(0), c.negative * above) -
                       math::select(c.positive == V(0), V(0), c.positive * below);
     V const positive = positive_weight(x);

@@ -10,13 +10,15 @@
 namespace sage {
 SAGE_ABI_BEGIN
 
-/// Jensen-Shannon divergence whose ends are the Kullback-Leibler divergences, as in distillation of language models.
+/// Jensen-Shannon divergence whose ends are the Kullback-Leibler divergences, as in distillation of language
+/// models.
 ///
 ///   0 < β < 1: JS_β(p, q)      β = 0: KL(p‖q)      β = 1: KL(q‖p)
 ///
 /// The ends are not limits of JS_β, which goes to 0 there, but of JS_β/β and JS_β/(1 − β).
-/// Source: Agarwal et al., ICLR 2024. Equals LigerJSD(beta)(log q, log p) of Liger-Kernel and generalized_jsd_loss of TRL,
-///         with p the teacher and q the student; both lose all digits at p ≈ q, and give NaN for logits of −∞.
+/// Source: Agarwal et al., ICLR 2024. Equals LigerJSD(beta)(log q, log p) of Liger-Kernel and
+///         generalized_jsd_loss of TRL, with p the teacher and q the student; both lose all digits at p ≈ q,
+///         and give NaN for logits of −∞.
 struct generalized_jensen_shannon {
   double beta = 0.5;
 

@@ -18,8 +18,8 @@ SAGE_ABI_BEGIN
 struct jeffreys {
   template <class V>
   struct sums {
-    V s = V(0);             // J
-    V p = V(0), q = V(0);   // Σ p δ = KL(p‖q), Σ q δ = −KL(q‖p), to the precision that the gradient needs
+    V s = V(0);            // J
+    V p = V(0), q = V(0);  // Σ p δ = KL(p‖q), Σ q δ = −KL(q‖p), to the precision that the gradient needs
   };
 
   template <class V>
@@ -41,7 +41,8 @@ struct jeffreys {
   /// (p (δ − Σ p δ) + p − q, −q (δ − Σ q δ) − (p − q))
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(probability_pair<V> const& c, sums<V> const& a) const {
-    return {{product(c.p, c.log_ratio - a.p) + c.difference, -product(c.q, c.log_ratio - a.q) - c.difference}};
+    return {
+        {product(c.p, c.log_ratio - a.p) + c.difference, -product(c.q, c.log_ratio - a.q) - c.difference}};
   }
   constexpr bool valid() const noexcept { return true; }
 

@@ -14,8 +14,8 @@ SAGE_ABI_BEGIN
 ///   H(p, q) = −Σ p log q = KL(p‖q) + H(p),   H(p) = −Σ p log p
 ///   ∂H/∂z_p = p (−log q − H(p, q)),   ∂H/∂z_q = q − p
 ///
-/// Both parts are ≥ 0. Of a class with p > ½, 1 − p is the sum of the others, and its logarithm log1p of that: where p
-/// is nearly certain the entropy keeps its digits.
+/// Both parts are ≥ 0. Of a class with p > ½, 1 − p is the sum of the others, and its logarithm log1p of
+/// that: where p is nearly certain the entropy keeps its digits.
 /// Edge: not 0 at p = q but H(p); ∞ where q = 0 < p.
 /// Source: torch.nn.CrossEntropyLoss of z_q with the probabilities softmax(z_p), differentiated by both;
 ///         optax.softmax_cross_entropy.

@@ -14,7 +14,8 @@ SAGE_ABI_BEGIN
 ///
 /// The second form has no cancellation. H ≤ √(2 TV), and H² ≈ ⅛ Σ (p − q)²/p at p ≈ q.
 /// Edge: 1 for distributions that share no class.
-/// Source: Hellinger, J. reine angew. Math. 1909. No function of PyTorch; 1 − Σ √(p q) loses all digits at p ≈ q.
+/// Source: Hellinger, J. reine angew. Math. 1909. No function of PyTorch; 1 − Σ √(p q) loses all digits at p
+///         ≈ q.
 struct squared_hellinger {
   static constexpr bool uses_log_ratio = false;
 

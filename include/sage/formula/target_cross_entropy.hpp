@@ -50,17 +50,17 @@ struct weighted_probabilities {
   }
 };
 
-/// Row program of cross entropy with a number τ_k ≥ 0 for every class, which `Targets` makes of label, probabilities,
-/// class weights w and smoothing ε; operand z first:
+/// Row program of cross entropy with a number τ_k ≥ 0 for every class, which `Targets` makes of label,
+/// probabilities, class weights w and smoothing ε; operand z first:
 ///
 ///   l = Σ_k τ_k (lse − z_k) = S log Σ exp(z − max) − Σ τ_k (z_k − max),   S = Σ τ
 ///   ∂l/∂z_k = S p_k − τ_k = (S − τ_k) p_k − τ_k (1 − p_k)
 ///   ∂l/∂t_k = (1 − ε) w_k (lse − z_k)
 ///
-/// Both parts of the loss are ≥ 0. The logarithm is log1p of the sum without one maximum, and there 1 − p_k is that
-/// sum's share: a confident prediction keeps the digits of its loss and gradient.
-/// Edge: a logit of −∞ adds nothing where τ = 0, and makes the loss ∞ where τ > 0; a row of nothing but −∞, or with
-/// +∞ or NaN, gives NaN.
+/// Both parts of the loss are ≥ 0. The logarithm is log1p of the sum without one maximum, and there 1 − p_k
+/// is that sum's share: a confident prediction keeps the digits of its loss and gradient.
+/// Edge: a logit of −∞ adds nothing where τ = 0, and makes the loss ∞ where τ > 0; a row of nothing but −∞,
+/// or with +∞ or NaN, gives NaN.
 template <class Targets>
 struct target_cross_entropy_formula {
   static constexpr int inputs = Targets::inputs, gradients = Targets::gradients;
@@ -138,7 +138,8 @@ struct target_cross_entropy_formula {
     // Not lower + (maxima − 1) alone, which -ffast-math may sum in the other order.
     V const others = math::select(a.maxima == V(1), a.lower, a.lower + (a.maxima - V(1)));
     V const normalizer = V(1) / (a.lower + a.maxima), log_total = log1p(others);
-    return {a.mass * log_total - a.shifted, r.upstream, c, normalizer, log_total, others * normalizer, a.mass};
+    return {
+        a.mass * log_total - a.shifted, r.upstream, c, normalizer, log_total, others * normalizer, a.mass};
   }
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, gradients> gradient(lanes<V, inputs> const& x, row<V> const& r,
@@ -148,7 +149,8 @@ struct target_cross_entropy_formula {
     V const t = targets.target(x, r, s.of.hard, s.of.uniform);
     V const p = exp(z) * s.normalizer;
     V const rest = math::select(z == V(0), s.gap, V(1) - p);
-    return targets.gradient(x, s.scale * (math::rounded(s.mass - t) * p - t * rest), s.scale * s.of.hard * (s.log_total - z));
+    return targets.gradient(x, s.scale * (math::rounded(s.mass - t) * p - t * rest),
+                            s.scale * s.of.hard * (s.log_total - z));
   }
 };
 

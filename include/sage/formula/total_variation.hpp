@@ -13,17 +13,18 @@ SAGE_ABI_BEGIN
 ///   TV = ½ Σ |p − q|
 ///   ∂TV/∂z_p = ½ p_k Σ_j p_j (s_k − s_j),   s = sign(p − q);   ∂TV/∂z_q = −½ q_k Σ_j q_j (s_k − s_j)
 ///
-/// Σ_j p_j (s_k − s_j) is a sum of the masses with another sign than k's, so that a saturated softmax keeps its digits.
+/// Σ_j p_j (s_k − s_j) is a sum of the masses with another sign than k's, so that a saturated softmax keeps
+/// its digits.
 /// Edge: s = 0 at p = q, as the slope of torch.abs at 0.
 struct total_variation {
   static constexpr bool uses_log_ratio = false;
 
   template <class V>
   struct sums {
-    V s = V(0);                           // Σ |p − q|
-    V p_above = V(0), p_below = V(0);     // Σ p over p > q and over p < q
-    V q_above = V(0), q_below = V(0);     // Σ q
-    V p_equal = V(0), q_equal = V(0);     // over p = q
+    V s = V(0);                        // Σ |p − q|
+    V p_above = V(0), p_below = V(0);  // Σ p over p > q and over p < q
+    V q_above = V(0), q_below = V(0);  // Σ q
+    V p_equal = V(0), q_equal = V(0);  // over p = q
   };
 
   template <class V>
@@ -64,7 +65,8 @@ struct total_variation {
  private:
   // Σ_j mass_j (s_k − s_j); a NaN difference stays NaN.
   template <class V>
-  SAGE_HD SAGE_INLINE static V turned_mass(V const& difference, V const& above, V const& equal, V const& below) {
+  SAGE_HD SAGE_INLINE static V turned_mass(V const& difference, V const& above, V const& equal,
+                                           V const& below) {
     V const two = V(scalar_of<V>(2));
     V const of_above = two * below + equal, of_below = -(two * above + equal);
     return math::select(difference > V(0), of_above,

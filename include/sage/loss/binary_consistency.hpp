@@ -16,23 +16,24 @@ SAGE_ABI_BEGIN
 ///
 ///   l_i = f M_k D((p_k, 1 − p_k), (q_k, 1 − q_k)),   p = σ(s z_i/T),  q = σ(s z⁺_i/T),    f = 1, or T²
 ///
-/// M is the mean over the K labels of a row, or their sum. With one label it is consistency_loss of the logits (z, 0).
+/// M is the mean over the K labels of a row, or their sum. With one label it is consistency_loss of the
+/// logits (z, 0).
 ///
 /// Members:   loss(z, z⁺), loss.value_and_grad(z, z⁺, d_z, d_z⁺), loss.per_sample(z, z⁺, out),
-///            loss.backward(upstream, z, z⁺, d_z, d_z⁺); sage::skip in place of d_z stops the gradient on that side.
-///            weights(w) last; a sample of weight 0 is ignored.
+///            loss.backward(upstream, z, z⁺, d_z, d_z⁺); sage::skip in place of d_z stops the gradient on
+///            that side. weights(w) last; a sample of weight 0 is ignored.
 /// Divergences: those of consistency_loss but squared_error, or the user's own.
 /// Source:    as consistency_loss; no function of PyTorch. Kullback-Leibler plus the entropy of p is
 ///            binary_cross_entropy_with_logits(z⁺, σ(z)), whose differences lose all digits at z ≈ z⁺.
-/// Shapes:    z, z⁺ (…, K), K ≥ 1; a single logit per sample is (N, 1); per-sample values (…); gradients like their
-///            inputs. Any strides.
+/// Shapes:    z, z⁺ (…, K), K ≥ 1; a single logit per sample is (N, 1); per-sample values (…); gradients like
+///            their inputs. Any strides.
 /// Units:     nats; Jensen-Shannon at β = ½ between 0 and ln 2 for each label.
-/// Precision: in float relative error ≤ 1e-5 for perturbations from 1e-6 to 1e2, also where σ is saturated; never
-///            negative.
-/// Edge:      equal logits, also infinite ones, contribute 0; ±∞ is certainty, and other logits beside it have the
-///            divergence of certain distributions; NaN makes its row NaN.
-/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0, β out of range, over_labels neither mean nor
-///            sum), before any write.
+/// Precision: in float relative error ≤ 1e-5 for perturbations from 1e-6 to 1e2, also where σ is saturated;
+///            never negative.
+/// Edge:      equal logits, also infinite ones, contribute 0; ±∞ is certainty, and other logits beside it
+///            have the divergence of certain distributions; NaN makes its row NaN.
+/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0, β out of range, over_labels
+///            neither mean nor sum), before any write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   binary_consistency_loss<>{.temperature = 2}.value_and_grad(z, z_plus, d_z, d_z_plus)
 template <class Divergence = jensen_shannon>
@@ -55,11 +56,14 @@ struct binary_consistency_loss {
             over_labels == sage::reduction::mean};
   }
   void validate() const {
-    if (!(temperature > 0)) detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    if (!(logit_scale > 0)) detail::raise<argument_error>(name, ": logit_scale is ", logit_scale, ", expected > 0");
+    if (!(temperature > 0))
+      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
+    if (!(logit_scale > 0))
+      detail::raise<argument_error>(name, ": logit_scale is ", logit_scale, ", expected > 0");
     if (over_labels != sage::reduction::mean && over_labels != sage::reduction::sum)
       detail::raise<argument_error>(name, ": over_labels is mean_active, expected mean or sum");
-    if (!divergence.valid()) detail::raise<argument_error>(name, ": the divergence's options are out of range (beta)");
+    if (!divergence.valid())
+      detail::raise<argument_error>(name, ": the divergence's options are out of range (beta)");
   }
 
   template <class... Args>

@@ -40,8 +40,9 @@ class cam_evaluation {
   auto value_and_grad(Args&&... args) const {
     return take_apart<6>(
         [&]<class E>(std::type_identity<E>, auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<E>(weights, tensors, none_t{}, std::get<4>(tensors), std::get<5>(tensors),
-                          [&](auto& p, auto& table) { return reduced(executor, p, table, accumulator_t<E>(1)); });
+          return bound<E>(
+              weights, tensors, none_t{}, std::get<4>(tensors), std::get<5>(tensors),
+              [&](auto& p, auto& table) { return reduced(executor, p, table, accumulator_t<E>(1)); });
         },
         std::forward<Args>(args)...);
   }
@@ -50,9 +51,8 @@ class cam_evaluation {
   void per_sample(Args&&... args) const {
     take_apart<5>(
         [&]<class E>(std::type_identity<E>, auto const& executor, auto const& weights, auto const& tensors) {
-          bound<E>(weights, tensors, none_t{}, skip, skip, [&](auto& p, auto& table) {
-            unreduced<E>(executor, p, table, std::get<4>(tensors));
-          });
+          bound<E>(weights, tensors, none_t{}, skip, skip,
+                   [&](auto& p, auto& table) { unreduced<E>(executor, p, table, std::get<4>(tensors)); });
         },
         std::forward<Args>(args)...);
   }
@@ -70,7 +70,8 @@ class cam_evaluation {
                 if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
                   auto const u = input_view<E>(Loss::name, "upstream", upstream);
                   require_rank(Loss::name, "upstream", u);
-                  bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto& table) { run(ex, p, table, A(1)); });
+                  bound<E>(weights, tensors, u, d_f, d_w,
+                           [&](auto& p, auto& table) { run(ex, p, table, A(1)); });
                 } else {
                   static_assert(std::convertible_to<Upstream, A>,
                                 "sage: upstream must be a number, or a tensor with one element per sample");
@@ -91,19 +92,23 @@ class cam_evaluation {
         [&](auto const& executor, auto&&... rest) -> decltype(auto) {
           return split_weights(
               [&](auto const& weights, auto const& tensors) -> decltype(auto) {
-                static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Expected,
-                              "sage: cam_alignment_loss takes features, class weights, labels and maps, then the "
-                              "gradients of features and class weights, or one output for per_sample");
+                static_assert(
+                    std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Expected,
+                    "sage: cam_alignment_loss takes features, class weights, labels and maps, then the "
+                    "gradients of features and class weights, or one output for per_sample");
                 auto const& features = std::get<0>(tensors);
                 using first = std::remove_cvref_t<decltype(features)>;
-                auto const call = [&]<class E>(std::type_identity<E> e) { return f(e, executor, weights, tensors); };
+                auto const call = [&]<class E>(std::type_identity<E> e) {
+                  return f(e, executor, weights, tensors);
+                };
                 if constexpr (runtime_typed_tensor<first>) {
                   return tensor_traits<first>::visit_floating(features, Loss::name, "features", call);
                 } else if constexpr (lazy_tensor<first>) {
                   return call(std::type_identity<typename tensor_traits<first>::element_type>{});
                 } else {
-                  static_assert(tensor<first>, "sage: features are no tensor: include their header of sage/adapt, or "
-                                               "specialise sage::tensor_traits for them");
+                  static_assert(tensor<first>,
+                                "sage: features are no tensor: include their header of sage/adapt, or "
+                                "specialise sage::tensor_traits for them");
                   return call(std::type_identity<element_of<first>>{});
                 }
               },
@@ -114,8 +119,8 @@ class cam_evaluation {
 
   // Checks and binds every argument, and calls f(problem, table of the samples).
   template <class E, class Weights, class Tensors, class Upstream, class DF, class DW, class F>
-  decltype(auto) bound(Weights const& weights, Tensors const& tensors, Upstream const& upstream, DF&& d_features,
-                       DW&& d_class_weights, F const& f) const {
+  decltype(auto) bound(Weights const& weights, Tensors const& tensors, Upstream const& upstream,
+                       DF&& d_features, DW&& d_class_weights, F const& f) const {
     loss_.validate();
     auto const& features = evaluated(std::get<0>(tensors));
     auto const& class_weights = evaluated(std::get<1>(tensors));
@@ -162,15 +167,16 @@ class cam_evaluation {
     if (f.rank() != 4)
       raise<shape_error>(Loss::name, ": features has shape ", shape_text(f), ", expected (N, C, H, W)");
     if (w.rank() != 2 || w.extent(1) != f.extent(1))
-      raise<shape_error>(Loss::name, ": class_weights has shape ", shape_text(w), ", expected (K, ", f.extent(1),
-                         ") for features ", shape_text(f));
+      raise<shape_error>(Loss::name, ": class_weights has shape ", shape_text(w), ", expected (K, ",
+                         f.extent(1), ") for features ", shape_text(f));
     std::size_t const at = m.rank() == 4 ? 2 : 1;
     if ((m.rank() != 3 && m.rank() != 4) || (at == 2 && m.extent(1) != 1) || m.extent(0) != f.extent(0) ||
         m.extent(at) != f.extent(2) || m.extent(at + 1) != f.extent(3))
       raise<shape_error>(Loss::name, ": maps has shape ", shape_text(m), ", expected (", f.extent(0), ", ",
                          f.extent(2), ", ", f.extent(3), ") for features ", shape_text(f));
     if (f.extent(0) > 0 && f.extent(2) * f.extent(3) == 0)
-      raise<shape_error>(Loss::name, ": features has shape ", shape_text(f), ", expected planes of at least 1 x 1");
+      raise<shape_error>(Loss::name, ": features has shape ", shape_text(f),
+                         ", expected planes of at least 1 x 1");
   }
 
   // Outputs are written after inputs are read, but not all: they overlap nothing.
@@ -179,9 +185,11 @@ class cam_evaluation {
     auto const require = [&](char const* name, gradient_rows<E> const& g, gradient_rows<E> const* other) {
       if (g.mode == gradient_mode::skip) return;
       if (is_broadcast(g.to))
-        raise<argument_error>(Loss::name, ": ", name, " is a broadcast view (a stride is 0), expected elements of its own");
+        raise<argument_error>(Loss::name, ": ", name,
+                              " is a broadcast view (a stride is 0), expected elements of its own");
       auto const separate = [&](char const* of, bool overlap) {
-        if (overlap) raise<argument_error>(Loss::name, ": ", name, " overlaps ", of, ", expected separate memory");
+        if (overlap)
+          raise<argument_error>(Loss::name, ": ", name, " overlaps ", of, ", expected separate memory");
       };
       separate("features", may_overlap(g.to, p.features.rows));
       separate("class_weights", may_overlap(g.to, p.class_weights));

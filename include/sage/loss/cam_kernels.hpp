@@ -11,8 +11,8 @@
 
 #include <type_traits>
 
-/// The work of cam_alignment_loss: first all activation maps, one task per sample; then, with the gradients of the maps
-/// known, all gradients, one task per channel, so that no two tasks write to one place.
+/// The work of cam_alignment_loss: first all activation maps, one task per sample; then, with the gradients
+/// of the maps known, all gradients, one task per channel, so that no two tasks write to one place.
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
@@ -84,18 +84,18 @@ template <class T>
 struct cam_problem {
   using A = accumulator_t<T>;
 
-  plane_runs<T const> features;      // (N·C) planes of H·W
-  rows_view<T const> class_weights;  // (K,C)
-  plane_runs<T const> maps;          // (N) planes
+  plane_runs<T const> features;                           // (N·C) planes of H·W
+  rows_view<T const> class_weights;                       // (K,C)
+  plane_runs<T const> maps;                               // (N) planes
   index_t rows = 0, channels = 0, classes = 0, area = 0;  // N, C, K, H·W
   double guard = 0;
   gradient_mode features_mode = gradient_mode::skip;
   plane_runs<T> d_features{};
   gradient_rows<T> d_class_weights{};
 
-  A* losses = nullptr;                             // (N)
-  A* cams = nullptr;                               // (N,H·W) activation maps, then ∂loss/∂map
-  row_parameters<A> const* parameters = nullptr;   // (N)
+  A* losses = nullptr;                            // (N)
+  A* cams = nullptr;                              // (N,H·W) activation maps, then ∂loss/∂map
+  row_parameters<A> const* parameters = nullptr;  // (N)
   row_parameters<A> uniform{};
 
   bool wants_gradient() const noexcept {
@@ -134,8 +134,8 @@ struct cam_maps {
     auto const& f = of.features;
     for (index_t c = 0; c < of.channels; ++c)
       for (index_t i = 0; i < f.runs; ++i)
-        add_scaled<V>(cam + i * f.length, of.class_weight(of.parameters[n].label, c), f.run(n * of.channels + c, i),
-                      f.stride, f.length);
+        add_scaled<V>(cam + i * f.length, of.class_weight(of.parameters[n].label, c),
+                      f.run(n * of.channels + c, i), f.stride, f.length);
   }
 
   // From here on O(H·W) per sample, which is nothing beside the C planes: no lanes.

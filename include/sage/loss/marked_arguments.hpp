@@ -10,7 +10,8 @@
 #include <type_traits>
 #include <utility>
 
-/// Arguments that say what they are, such as class_weights(w), taken out of a list of arguments or put in their place.
+/// Arguments that say what they are, such as class_weights(w), taken out of a list of arguments or put in
+/// their place.
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
@@ -69,7 +70,8 @@ template <class Tuple>
 constexpr std::size_t count_without_weights() noexcept {
   return []<std::size_t... I>(std::index_sequence<I...>) {
     return (0 + ... + (is_weights<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>> ? std::size_t(0) : 1));
-  }(std::make_index_sequence<std::tuple_size_v<Tuple>>{});
+  }
+  (std::make_index_sequence<std::tuple_size_v<Tuple>>{});
 }
 
 }  // namespace detail

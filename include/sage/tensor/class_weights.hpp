@@ -12,8 +12,8 @@ struct class_weights_t {
   Tensor tensor;
 };
 
-/// `class_weights(w)`: w_k ≥ 0 multiplies what class k adds to the loss; it stands after the gradients, before or
-/// after sage::weights. Not differentiated.
+/// `class_weights(w)`: w_k ≥ 0 multiplies what class k adds to the loss; it stands after the gradients,
+/// before or after sage::weights. Not differentiated.
 template <class Tensor>
 SAGE_INLINE constexpr auto class_weights(Tensor&& w) noexcept {
   return class_weights_t<Tensor>{std::forward<Tensor>(w)};
@@ -25,8 +25,8 @@ struct positive_weights_t {
   Tensor tensor;
 };
 
-/// `positive_weights(w)`: w_k ≥ 0 multiplies what a positive target of label k adds to the loss, so that rare positives
-/// count as much as frequent negatives: PyTorch's pos_weight. Not differentiated.
+/// `positive_weights(w)`: w_k ≥ 0 multiplies what a positive target of label k adds to the loss, so that rare
+/// positives count as much as frequent negatives: PyTorch's pos_weight. Not differentiated.
 template <class Tensor>
 SAGE_INLINE constexpr auto positive_weights(Tensor&& w) noexcept {
   return positive_weights_t<Tensor>{std::forward<Tensor>(w)};
@@ -38,8 +38,9 @@ struct element_weights_t {
   Tensor tensor;
 };
 
-/// `element_weights(w)`: w ≥ 0 multiplies the loss of its element; an element of weight 0 contributes exactly nothing,
-/// even if its logit is NaN. A view with a stride of 0 gives one weight per label, or per sample. Not differentiated.
+/// `element_weights(w)`: w ≥ 0 multiplies the loss of its element; an element of weight 0 contributes exactly
+/// nothing, even if its logit is NaN. A view with a stride of 0 gives one weight per label, or per sample.
+/// Not differentiated.
 template <class Tensor>
 SAGE_INLINE constexpr auto element_weights(Tensor&& w) noexcept {
   return element_weights_t<Tensor>{std::forward<Tensor>(w)};

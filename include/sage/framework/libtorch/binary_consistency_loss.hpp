@@ -18,8 +18,8 @@ inline operands<2> binary_consistency_operands(at::Tensor const& logits, at::Ten
 
 }  // namespace detail
 
-/// Consistency of yes-or-no labels, see sage::binary_consistency_loss; differentiable with respect to both. Detach one of
-/// them to stop the gradient on its side.
+/// Consistency of yes-or-no labels, see sage::binary_consistency_loss; differentiable with respect to both.
+/// Detach one of them to stop the gradient on its side.
 ///
 /// Options:   a sage::binary_consistency_loss; `{.temperature = 2}` for the Jensen-Shannon divergence.
 /// Shapes:    logits (…, K); weights (…) or undefined for none; the value ().

@@ -45,9 +45,9 @@ class element_weighted_operands : public operands<2> {
 
 /// f(operands), with the weights that are given.
 template <class F>
-at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targets, at::Tensor const& weights,
-                                at::Tensor const& element_weights, at::Tensor const& positive_weights,
-                                F const& f) {
+at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targets,
+                                at::Tensor const& weights, at::Tensor const& element_weights,
+                                at::Tensor const& positive_weights, F const& f) {
   std::array<char const*, 2> const names{"logits", "targets"};
   std::array<at::Tensor, 2> const given{logits, targets};
   if (!element_weights.defined() && !positive_weights.defined())
@@ -58,17 +58,19 @@ at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targ
 
 }  // namespace detail
 
-/// Cross entropy of independent yes-or-no labels, see sage::binary_cross_entropy_loss; differentiable by the logits and
-/// by the targets.
+/// Cross entropy of independent yes-or-no labels, see sage::binary_cross_entropy_loss; differentiable by the
+/// logits and by the targets.
 ///
-/// Shapes:    logits, targets (…, K); weights (…) of the samples, element_weights of any shape that broadcasts to the
-///            logits (torch's weight), positive_weights (K) (torch's pos_weight), or undefined for none; the value ().
+/// Shapes:    logits, targets (…, K); weights (…) of the samples, element_weights of any shape that
+///            broadcasts to the logits (torch's weight), positive_weights (K) (torch's pos_weight), or
+///            undefined for none; the value ().
 /// Cost:      one pass here, with the gradients only of what requires grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::binary_cross_entropy_loss(z, y).backward();
 inline at::Tensor binary_cross_entropy_loss(at::Tensor const& logits, at::Tensor const& targets,
                                             sage::binary_cross_entropy_loss const& options = {},
-                                            at::Tensor const& weights = {}, at::Tensor const& element_weights = {},
+                                            at::Tensor const& weights = {},
+                                            at::Tensor const& element_weights = {},
                                             at::Tensor const& positive_weights = {}) {
   return detail::with_element_weights(logits, targets, weights, element_weights, positive_weights,
                                       [&](auto const& x) { return detail::reduced(options, x); });

@@ -57,12 +57,12 @@ at::Tensor with_targets(at::Tensor const& logits, at::Tensor const& targets, at:
 
 }  // namespace detail
 
-/// Cross entropy with integer labels or with probabilities, see sage::cross_entropy_loss; differentiable by the logits
-/// and by the probabilities.
+/// Cross entropy with integer labels or with probabilities, see sage::cross_entropy_loss; differentiable by
+/// the logits and by the probabilities.
 ///
 /// Shapes:    logits (…, K), the classes last (torch's functional::cross_entropy has them second); labels (…)
-///            of any integer type, or probabilities (…, K) of a floating-point type; weights (…) of the samples and
-///            class_weights (K), or undefined for none; the value ().
+///            of any integer type, or probabilities (…, K) of a floating-point type; weights (…) of the
+///            samples and class_weights (K), or undefined for none; the value ().
 /// Cost:      one pass here, with the gradients only of what requires grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::cross_entropy_loss(z, labels, {.label_smoothing = 0.1}).backward();
