@@ -166,8 +166,8 @@ real js(row const& p, row const& q) { return jensen_shannon(p, q, real(0.5)); }
 
 // One label in float: relative errors of value and gradients at every perturbation of a logit of any size up
 // to 20, beyond which differences in 113 bits are too coarse.
-template <class Divergence>
-void sweep(Divergence const& of, divergence const& definition) {
+template <class Executor, class Divergence>
+void sweep(Executor const& ex, Divergence const& of, divergence const& definition) {
   tolerances<float> const tolerance;
   reference::random r(3);
   for (int decade = -6; decade <= 1; ++decade)
@@ -178,7 +178,7 @@ void sweep(Divergence const& of, divergence const& definition) {
       std::vector<float> const a{z}, b{other};
       std::vector<float> g(1), h(1);
       auto const value =
-          sage::binary_consistency_loss<Divergence>{.divergence = of}.value_and_grad(a, b, g, h).value;
+          sage::binary_consistency_loss<Divergence>{.divergence = of}.value_and_grad(ex, a, b, g, h).value;
       auto const f = [&](std::vector<row> const& x) { return consistency(definition, x[0], x[1], 1); };
       std::vector<row> const x{{z}, {other}};
       real const expected = f(x), resolution = 0x1p-106;
@@ -218,23 +218,27 @@ TEST_CASE(
     return consistency([](row const& a, row const& b) { return kullback_leibler(a, b); }, x[0], x[1], 1);
   });
   sage::binary_consistency_loss<sage::kullback_leibler> const kl{.over_labels = sage::reduction::sum};
-  compare<float, 2>(sage::exec::simd{}, kl, p, summed, arrangement::contiguous);
+  compare<float, 2>(sage::exec::scalar{}, kl, p, summed, arrangement::contiguous);
 }
 
 TEST_CASE("Binary consistency keeps its digits at every perturbation, also where the sigmoid is saturated") {
-  sweep(sage::jensen_shannon{}, js);
-  sweep(sage::kullback_leibler{}, [](row const& p, row const& q) { return kullback_leibler(p, q); });
+  sweep(sage::exec::simd{}, sage::jensen_shannon{}, js);
+  sweep(sage::exec::scalar{}, sage::kullback_leibler{},
+        [](row const& p, row const& q) { return kullback_leibler(p, q); });
 }
 
 TEST_CASE("One label is the softmax of two classes with the logits z and 0, for every divergence") {
   std::vector<float> const z{1.25f, -0.5f, 30}, other{0.75f, 2, 28};
+  sage::exec::scalar const ex;
   auto const same = [&](auto const& of) {
     using divergence = std::remove_cvref_t<decltype(of)>;
     for (std::size_t i = 0; i < z.size(); ++i) {
       std::vector<float> const a{z[i]}, b{other[i]}, a2{z[i], 0}, b2{other[i], 0};
       std::vector<float> g(1), h(1), g2(2), h2(2);
-      auto const one = sage::binary_consistency_loss<divergence>{.divergence = of}.value_and_grad(a, b, g, h);
-      auto const two = sage::consistency_loss<divergence>{.divergence = of}.value_and_grad(a2, b2, g2, h2);
+      auto const one =
+          sage::binary_consistency_loss<divergence>{.divergence = of}.value_and_grad(ex, a, b, g, h);
+      auto const two =
+          sage::consistency_loss<divergence>{.divergence = of}.value_and_grad(ex, a2, b2, g2, h2);
       CHECK(one.value == Approx(two.value).epsilon(1e-5));
       CHECK(g[0] == Approx(g2[0]).epsilon(1e-4));
       CHECK(h[0] == Approx(h2[0]).epsilon(1e-4));
@@ -259,7 +263,7 @@ TEST_CASE(
   CHECK(loss(yes, no).value == Approx(std::log(2.0)));
   CHECK(loss(high, low).value == Approx(std::log(2.0)));
   CHECK(std::isnan(loss(yes, bad).value));
-  CHECK(sage::binary_consistency_loss<sage::kullback_leibler>{}(yes, no).value == inf);
+  CHECK(sage::binary_consistency_loss<sage::kullback_leibler>{}(sage::exec::scalar{}, yes, no).value == inf);
 }
 
 TEST_CASE("The binary losses take halves and dual numbers") {
