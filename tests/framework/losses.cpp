@@ -303,7 +303,9 @@ TEST_CASE("cross_entropy_loss with class weights and with probabilities is LibTo
               return by_reduction(
                   sage::cross_entropy_loss{.label_smoothing = smoothing}, how,
                   [&](auto const& o) { return st::cross_entropy_loss(t[0], t[1], o, {}, of_classes); },
-                  [&](auto const& o) { return st::cross_entropy_loss_per_sample(t[0], t[1], o, {}, of_classes); });
+                  [&](auto const& o) {
+                    return st::cross_entropy_loss_per_sample(t[0], t[1], o, {}, of_classes);
+                  });
             },
             [&](tensors const& t) {
               return at::cross_entropy_loss(t[0], t[1], weighted ? wide : at::Tensor(), how, -100, smoothing);
@@ -326,7 +328,8 @@ TEST_CASE("binary_cross_entropy_loss is LibTorch's for every weight, weight of p
       for (auto const how : {reduction::mean, reduction::sum})
         compare(
             [&](tensors const& t) {
-              return st::binary_cross_entropy_loss(t[0], t[1], {.over_labels = how, .reduction = how}, {}, w, p);
+              return st::binary_cross_entropy_loss(t[0], t[1], {.over_labels = how, .reduction = how}, {}, w,
+                                                   p);
             },
             [&](tensors const& t) {
               return at::binary_cross_entropy_with_logits(t[0], t[1], in_double(w), in_double(p),
@@ -335,7 +338,8 @@ TEST_CASE("binary_cross_entropy_loss is LibTorch's for every weight, weight of p
             x, tolerance(type));
       compare(
           [&](tensors const& t) {
-            return st::binary_cross_entropy_loss_per_sample(t[0], t[1], {.over_labels = reduction::sum}, {}, w, p);
+            return st::binary_cross_entropy_loss_per_sample(t[0], t[1], {.over_labels = reduction::sum}, {},
+                                                            w, p);
           },
           [&](tensors const& t) {
             return at::binary_cross_entropy_with_logits(t[0], t[1], in_double(w), in_double(p),
@@ -346,7 +350,8 @@ TEST_CASE("binary_cross_entropy_loss is LibTorch's for every weight, weight of p
     }
 }
 
-TEST_CASE("consistency_loss by Kullback-Leibler is LibTorch's kl_div, batchmean, with the arguments exchanged") {
+TEST_CASE(
+    "consistency_loss by Kullback-Leibler is LibTorch's kl_div, batchmean, with the arguments exchanged") {
   at::manual_seed(8);
   auto const type = GENERATE(at::kFloat, at::kDouble);
   auto const classes = GENERATE(2, 10, 100);
@@ -358,7 +363,8 @@ TEST_CASE("consistency_loss by Kullback-Leibler is LibTorch's kl_div, batchmean,
         },
         [&](tensors const& t) {
           auto const log_of = [&](at::Tensor const& z) { return at::log_softmax(z / temperature, -1); };
-          return at::kl_div(log_of(t[1]), log_of(t[0]), at::Reduction::Sum, true) / 9 * temperature * temperature;
+          return at::kl_div(log_of(t[1]), log_of(t[0]), at::Reduction::Sum, true) / 9 * temperature *
+                 temperature;
         },
         {normal({9, classes}, type), normal({9, classes}, type)}, tolerance(type));
 }
@@ -377,6 +383,6 @@ TEST_CASE("cam_alignment_loss is the alignment composed of LibTorch's functions"
   tensors const x{normal({5, 6, 4, 7}, type), normal({3, 6}, type)};
   tensors const channels_last{x[0].contiguous(at::MemoryFormat::ChannelsLast), x[1]};
   for (auto const& operands : {x, channels_last})
-    compare([&](tensors const& t) { return st::cam_alignment_loss(t[0], t[1], labels, maps, {}, weights); }, composed,
-            operands, 4 * tolerance(type));
+    compare([&](tensors const& t) { return st::cam_alignment_loss(t[0], t[1], labels, maps, {}, weights); },
+            composed, operands, 4 * tolerance(type));
 }
