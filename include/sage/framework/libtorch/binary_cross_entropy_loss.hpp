@@ -10,6 +10,7 @@
 #include <ATen/ops/ones_like.h>
 
 #include <array>
+#include <type_traits>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -67,21 +68,22 @@ at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targ
 /// Cost:      one pass here, with the gradients only of what requires grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::binary_cross_entropy_loss(z, y).backward();
-inline at::Tensor binary_cross_entropy_loss(at::Tensor const& logits, at::Tensor const& targets,
-                                            sage::binary_cross_entropy_loss const& options = {},
-                                            at::Tensor const& weights = {},
-                                            at::Tensor const& element_weights = {},
-                                            at::Tensor const& positive_weights = {}) {
+template <class Options = sage::binary_cross_entropy_loss>
+at::Tensor binary_cross_entropy_loss(at::Tensor const& logits, at::Tensor const& targets,
+                                     std::type_identity_t<Options> const& options = {},
+                                     at::Tensor const& weights = {}, at::Tensor const& element_weights = {},
+                                     at::Tensor const& positive_weights = {}) {
   return detail::with_element_weights(logits, targets, weights, element_weights, positive_weights,
                                       [&](auto const& x) { return detail::reduced(options, x); });
 }
 
 /// Its unreduced values, (…).
-inline at::Tensor binary_cross_entropy_loss_per_sample(at::Tensor const& logits, at::Tensor const& targets,
-                                                       sage::binary_cross_entropy_loss const& options = {},
-                                                       at::Tensor const& weights = {},
-                                                       at::Tensor const& element_weights = {},
-                                                       at::Tensor const& positive_weights = {}) {
+template <class Options = sage::binary_cross_entropy_loss>
+at::Tensor binary_cross_entropy_loss_per_sample(at::Tensor const& logits, at::Tensor const& targets,
+                                                std::type_identity_t<Options> const& options = {},
+                                                at::Tensor const& weights = {},
+                                                at::Tensor const& element_weights = {},
+                                                at::Tensor const& positive_weights = {}) {
   return detail::with_element_weights(logits, targets, weights, element_weights, positive_weights,
                                       [&](auto const& x) { return detail::unreduced(options, x); });
 }

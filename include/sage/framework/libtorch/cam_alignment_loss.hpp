@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -20,10 +21,11 @@ namespace libtorch {
 /// Cost:      one evaluation here, with the gradients only of what requires grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::cam_alignment_loss(features, head->weight, labels, maps).backward();
-inline at::Tensor cam_alignment_loss(at::Tensor const& features, at::Tensor const& class_weights,
-                                     at::Tensor const& labels, at::Tensor const& maps,
-                                     sage::cam_alignment_loss const& options = {},
-                                     at::Tensor const& weights = {}) {
+template <class Options = sage::cam_alignment_loss>
+at::Tensor cam_alignment_loss(at::Tensor const& features, at::Tensor const& class_weights,
+                              at::Tensor const& labels, at::Tensor const& maps,
+                              std::type_identity_t<Options> const& options = {},
+                              at::Tensor const& weights = {}) {
   detail::operands<2> const x{
       options.name, {"features", "class_weights"}, {features, class_weights}, weights};
   at::Tensor const y = detail::int64_labels(labels, options.name);

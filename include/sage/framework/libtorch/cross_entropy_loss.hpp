@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -37,49 +38,82 @@ class class_weighted_operands : public operands<N> {
   at::Tensor class_weights_;
 };
 
-/// f(operands, views of the labels or nothing) for the form of the targets.
-template <class F>
-at::Tensor with_targets(at::Tensor const& logits, at::Tensor const& targets, at::Tensor const& weights,
-                        at::Tensor const& class_weights, F const& f) {
+/// f(operands, views of the labels or nothing) for the form of the targets; make(names, tensors…) makes the
+/// operands.
+template <class Make, class F>
+at::Tensor with_targets(at::Tensor const& logits, at::Tensor const& targets, Make const& make, F const& f) {
   char const* const name = sage::cross_entropy_loss::name;
   require_dense(targets, name, "labels");
-  if (!at::isFloatingType(targets.scalar_type())) {
-    at::Tensor const y = int64_labels(targets, name);
-    if (!class_weights.defined())
-      return f(operands<1>{name, {"logits"}, {logits}, weights}, view<std::int64_t const>(y));
-    return f(class_weighted_operands<1>{name, {"logits"}, {logits}, weights, class_weights},
-             view<std::int64_t const>(y));
-  }
-  std::array<char const*, 2> const names{"logits", "probabilities"};
-  if (!class_weights.defined()) return f(operands<2>{name, names, {logits, targets}, weights});
-  return f(class_weighted_operands<2>{name, names, {logits, targets}, weights, class_weights});
+  if (at::isFloatingType(targets.scalar_type()))
+    return f(make(std::array<char const*, 2>{"logits", "probabilities"}, logits, targets));
+  at::Tensor const y = int64_labels(targets, name);
+  return f(make(std::array<char const*, 1>{"logits"}, logits), view<std::int64_t const>(y));
+}
+
+template <class F>
+at::Tensor with_targets(at::Tensor const& logits, at::Tensor const& targets, at::Tensor const& weights,
+                        F const& f) {
+  auto const make = [&]<std::size_t N>(std::array<char const*, N> const& names, auto const&... given) {
+    return operands<N>{sage::cross_entropy_loss::name, names, {given...}, weights};
+  };
+  return with_targets(logits, targets, make, f);
+}
+
+template <class F>
+at::Tensor with_weighted_targets(at::Tensor const& logits, at::Tensor const& targets,
+                                 at::Tensor const& weights, at::Tensor const& class_weights, F const& f) {
+  if (!class_weights.defined()) return with_targets(logits, targets, weights, f);
+  auto const make = [&]<std::size_t N>(std::array<char const*, N> const& names, auto const&... given) {
+    return class_weighted_operands<N>{
+        sage::cross_entropy_loss::name, names, {given...}, weights, class_weights};
+  };
+  return with_targets(logits, targets, make, f);
 }
 
 }  // namespace detail
+
+// Templates, so that a program compiles only the forms that it calls.
 
 /// Cross entropy with integer labels or with probabilities, see sage::cross_entropy_loss; differentiable by
 /// the logits and by the probabilities.
 ///
 /// Shapes:    logits (…, K), the classes last (torch's functional::cross_entropy has them second); labels (…)
 ///            of any integer type, or probabilities (…, K) of a floating-point type; weights (…) of the
-///            samples and class_weights (K), or undefined for none; the value ().
+///            samples, or undefined for none; class_weights (K) as last argument; the value ().
 /// Cost:      one pass here, with the gradients only of what requires grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::cross_entropy_loss(z, labels, {.label_smoothing = 0.1}).backward();
-inline at::Tensor cross_entropy_loss(at::Tensor const& logits, at::Tensor const& targets,
-                                     sage::cross_entropy_loss const& options = {},
-                                     at::Tensor const& weights = {}, at::Tensor const& class_weights = {}) {
-  return detail::with_targets(
+template <class Options = sage::cross_entropy_loss>
+at::Tensor cross_entropy_loss(at::Tensor const& logits, at::Tensor const& targets,
+                              std::type_identity_t<Options> const& options = {},
+                              at::Tensor const& weights = {}) {
+  return detail::with_targets(logits, targets, weights, [&](auto const& x, auto const&... labels) {
+    return detail::reduced(options, x, labels...);
+  });
+}
+template <class Options = sage::cross_entropy_loss>
+at::Tensor cross_entropy_loss(at::Tensor const& logits, at::Tensor const& targets,
+                              std::type_identity_t<Options> const& options, at::Tensor const& weights,
+                              at::Tensor const& class_weights) {
+  return detail::with_weighted_targets(
       logits, targets, weights, class_weights,
       [&](auto const& x, auto const&... labels) { return detail::reduced(options, x, labels...); });
 }
 
 /// Its unreduced values, (…).
-inline at::Tensor cross_entropy_loss_per_sample(at::Tensor const& logits, at::Tensor const& targets,
-                                                sage::cross_entropy_loss const& options = {},
-                                                at::Tensor const& weights = {},
-                                                at::Tensor const& class_weights = {}) {
-  return detail::with_targets(
+template <class Options = sage::cross_entropy_loss>
+at::Tensor cross_entropy_loss_per_sample(at::Tensor const& logits, at::Tensor const& targets,
+                                         std::type_identity_t<Options> const& options = {},
+                                         at::Tensor const& weights = {}) {
+  return detail::with_targets(logits, targets, weights, [&](auto const& x, auto const&... labels) {
+    return detail::unreduced(options, x, labels...);
+  });
+}
+template <class Options = sage::cross_entropy_loss>
+at::Tensor cross_entropy_loss_per_sample(at::Tensor const& logits, at::Tensor const& targets,
+                                         std::type_identity_t<Options> const& options,
+                                         at::Tensor const& weights, at::Tensor const& class_weights) {
+  return detail::with_weighted_targets(
       logits, targets, weights, class_weights,
       [&](auto const& x, auto const&... labels) { return detail::unreduced(options, x, labels...); });
 }
