@@ -26,7 +26,7 @@ std::size_t at(std::vector<std::int32_t> const& y, index_t i) {
   return static_cast<std::size_t>(y[static_cast<std::size_t>(i)]);
 }
 
-auto const class_weights_of(std::vector<double> const& w) {
+auto class_weights_of(std::vector<double> const& w) {
   return [w](auto zero) { return std::tuple(sage::class_weights(to<decltype(zero)>(w))); };
 }
 

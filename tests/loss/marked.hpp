@@ -66,7 +66,7 @@ struct in_both_types {
 /// is rounded once.
 template <std::size_t Operands, class Loss, class... Labels>
 void halves_are_rounded_once([[maybe_unused]] Loss const& loss, [[maybe_unused]] problem const& p,
-                             Labels const&... labels) {
+                             [[maybe_unused]] Labels const&... labels) {
 #if defined(__FLT16_MANT_DIG__)
   using half = _Float16;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
