@@ -70,8 +70,7 @@ class cam_evaluation {
                 if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
                   auto const u = input_view<E>(Loss::name, "upstream", upstream);
                   require_rank(Loss::name, "upstream", u);
-                  bound<E>(weights, tensors, u, d_f, d_w,
-                           [&](auto& p, auto& table) { run(ex, p, table, A(1)); });
+                  bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(ex, p); });
                 } else {
                   static_assert(std::convertible_to<Upstream, A>,
                                 "sage: upstream must be a number, or a tensor with one element per sample");
@@ -251,8 +250,9 @@ class cam_evaluation {
     executor(cam_gradients<E>{p, sums.data(), p.channels, p.rows * p.area});
   }
 
-  template <class Executor, class E, class Table>
-  static void run(Executor const& executor, cam_problem<E>& p, Table&, accumulator_t<E> const&) {
+  // The gradients alone, each row times its own upstream.
+  template <class Executor, class E>
+  static void differentiate_rows(Executor const& executor, cam_problem<E>& p) {
     workspace<cam_problem<E>> memory(p);
     evaluate(executor, p);
     differentiate(executor, p);
