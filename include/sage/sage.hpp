@@ -23,12 +23,17 @@
 #include <sage/exec/parallel.hpp>
 #include <sage/exec/scalar.hpp>
 #include <sage/exec/simd.hpp>
+#include <sage/loss/binary_consistency.hpp>
+#include <sage/loss/binary_cross_entropy.hpp>
+#include <sage/loss/cam_alignment.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/degradation.hpp>
+#include <sage/loss/divergences.hpp>
 #include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
 #include <sage/loss/views.hpp>
+#include <sage/tensor/class_weights.hpp>
 #include <sage/tensor/extents.hpp>
 #include <sage/tensor/gradient.hpp>
 #include <sage/tensor/strided_view.hpp>

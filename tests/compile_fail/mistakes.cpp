@@ -56,7 +56,7 @@ void mistake() { consistency.value_and_grad(x, y, std::string("g"), sage::skip);
 
 #elif MISTAKE == 8
 // MISTAKE 8 | labels that are no integers are refused | sage: labels are integers, one per sample
-void mistake() { cross_entropy(m, x); }
+void mistake() { sage::sage_loss<>{}(sage::views(m, m, m), sage::views(m, m, m), x); }
 
 #elif MISTAKE == 9
 // MISTAKE 9 | an upstream gradient that is neither number nor tensor is refused | sage: upstream must be a number, or a tensor
@@ -100,6 +100,14 @@ void mistake() { sage::sage_loss<>{}(m, m, labels); }
 #elif MISTAKE == 14
 // MISTAKE 14 | per-sample losses of another element type are refused | sage: out must be a mutable tensor of the inputs' element type
 void mistake() { consistency.per_sample(x, y, d); }
+
+#elif MISTAKE == 15
+// MISTAKE 15 | a divergence of logits in a check of distributions is refused | sage: squared_error is of logits, not of distributions
+void mistake() { sage::degradation_loss<sage::repel<sage::squared_error>>{}(m, m); }
+
+#elif MISTAKE == 16
+// MISTAKE 16 | probabilities of another element type are refused | sage: all inputs of a loss have one element type
+void mistake() { cross_entropy(m, d); }
 
 #endif
 

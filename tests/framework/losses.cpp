@@ -254,3 +254,136 @@ TEST_CASE(
   CHECK(r.non_finite == 0);
   CHECK_FALSE(r.triplet.requires_grad());
 }
+
+namespace {
+
+at::Reduction::Reduction const every_reduction[] = {at::Reduction::Mean, at::Reduction::Sum,
+                                                    at::Reduction::None};
+
+/// The reduced loss or the per-sample values, as LibTorch's reduction says.
+template <class Options, class Reduced, class Unreduced>
+at::Tensor by_reduction(Options options, at::Reduction::Reduction how, Reduced const& reduced,
+                        Unreduced const& unreduced) {
+  if (how == at::Reduction::None) return unreduced(options);
+  options.reduction = how == at::Reduction::Sum ? reduction::sum : reduction::mean;
+  return reduced(options);
+}
+
+}  // namespace
+
+TEST_CASE("cross_entropy_loss with class weights and with probabilities is LibTorch's, with every option") {
+  at::manual_seed(6);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const classes = GENERATE(3, 40);
+  CAPTURE(type, classes);
+  auto const w = at::rand({classes}, type) + 0.25, wide = w.to(at::kDouble);
+  auto labels = at::randint(0, classes, {9}, at::kLong);
+  labels[4] = 1;
+  tensors const logits{3 * normal({9, classes}, type)};
+  tensors const pair{3 * normal({9, classes}, type), at::softmax(normal({9, classes}, type), -1)};
+  for (auto const how : every_reduction)
+    for (double const smoothing : {0.0, 0.1, 1.0}) {
+      CAPTURE(static_cast<int>(how), smoothing);
+      for (int64_t const ignore : {-100, 1})
+        compare(
+            [&](tensors const& t) {
+              return by_reduction(
+                  sage::cross_entropy_loss{.label_smoothing = smoothing, .ignore_index = ignore}, how,
+                  [&](auto const& o) { return st::cross_entropy_loss(t[0], labels, o, {}, w); },
+                  [&](auto const& o) { return st::cross_entropy_loss_per_sample(t[0], labels, o, {}, w); });
+            },
+            [&](tensors const& t) {
+              return at::cross_entropy_loss(t[0], labels, wide, how, ignore, smoothing);
+            },
+            logits, tolerance(type));
+      for (bool const weighted : {false, true})  // smoothed by 1, no probability would matter
+        compare(
+            [&](tensors const& t) {
+              auto const of_classes = weighted ? w : at::Tensor();
+              return by_reduction(
+                  sage::cross_entropy_loss{.label_smoothing = smoothing / 2}, how,
+                  [&](auto const& o) { return st::cross_entropy_loss(t[0], t[1], o, {}, of_classes); },
+                  [&](auto const& o) {
+                    return st::cross_entropy_loss_per_sample(t[0], t[1], o, {}, of_classes);
+                  });
+            },
+            [&](tensors const& t) {
+              return at::cross_entropy_loss(t[0], t[1], weighted ? wide : at::Tensor(), how, -100,
+                                            smoothing / 2);
+            },
+            pair, tolerance(type));
+    }
+}
+
+TEST_CASE("binary_cross_entropy_loss is LibTorch's for every weight, weight of positives and reduction") {
+  at::manual_seed(7);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const labels = GENERATE(1, 5, 40);
+  CAPTURE(type, labels);
+  tensors const x{4 * normal({9, labels}, type), at::rand({9, labels}, type)};
+  tensors const weights{{}, at::rand({labels}, type), at::rand({9, 1}, type), at::rand({9, labels}, type)};
+  tensors const positive{{}, at::rand({labels}, type) + 0.25};
+  auto const in_double = [](at::Tensor const& t) { return t.defined() ? t.to(at::kDouble) : t; };
+  for (auto const& w : weights)
+    for (auto const& p : positive) {
+      for (auto const how : {reduction::mean, reduction::sum})
+        compare(
+            [&](tensors const& t) {
+              return st::binary_cross_entropy_loss(t[0], t[1], {.over_labels = how, .reduction = how}, {}, w,
+                                                   p);
+            },
+            [&](tensors const& t) {
+              return at::binary_cross_entropy_with_logits(t[0], t[1], in_double(w), in_double(p),
+                                                          torch_reduction(how));
+            },
+            x, tolerance(type));
+      compare(
+          [&](tensors const& t) {
+            return st::binary_cross_entropy_loss_per_sample(t[0], t[1], {.over_labels = reduction::sum}, {},
+                                                            w, p);
+          },
+          [&](tensors const& t) {
+            return at::binary_cross_entropy_with_logits(t[0], t[1], in_double(w), in_double(p),
+                                                        at::Reduction::None)
+                .sum(-1);
+          },
+          x, tolerance(type));
+    }
+}
+
+TEST_CASE(
+    "consistency_loss by Kullback-Leibler is LibTorch's kl_div, batchmean, with the arguments exchanged") {
+  at::manual_seed(8);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const classes = GENERATE(2, 10, 100);
+  for (double const temperature : {0.5, 1.0, 4.0})
+    compare(
+        [&](tensors const& t) {
+          return st::consistency_loss<sage::kullback_leibler>(
+              t[0], t[1], {.temperature = temperature, .temperature_squared = true});
+        },
+        [&](tensors const& t) {
+          auto const log_of = [&](at::Tensor const& z) { return at::log_softmax(z / temperature, -1); };
+          return at::kl_div(log_of(t[1]), log_of(t[0]), at::Reduction::Sum, true) / 9 * temperature *
+                 temperature;
+        },
+        {normal({9, classes}, type), normal({9, classes}, type)}, tolerance(type));
+}
+
+TEST_CASE("cam_alignment_loss is the alignment composed of LibTorch's functions") {
+  at::manual_seed(9);
+  auto const type = GENERATE(at::kFloat, at::kDouble);
+  auto const labels = at::tensor({0, 2, 1, 2, 0}, at::kLong);
+  auto const maps = at::rand({5, 1, 4, 7}, type), weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0}, type);
+  auto const composed = [&](tensors const& t) {
+    auto const cam = (t[0] * t[1].index_select(0, labels).unsqueeze(2).unsqueeze(3)).sum(1);
+    auto const low = cam.amin({1, 2}, true), high = cam.amax({1, 2}, true);
+    auto const error = ((cam - low) / (high - low) - maps.squeeze(1).to(at::kDouble)).square().mean({1, 2});
+    return (error * weights.to(at::kDouble)).sum() / weights.to(at::kDouble).sum();
+  };
+  tensors const x{normal({5, 6, 4, 7}, type), normal({3, 6}, type)};
+  tensors const channels_last{x[0].contiguous(at::MemoryFormat::ChannelsLast), x[1]};
+  for (auto const& operands : {x, channels_last})
+    compare([&](tensors const& t) { return st::cam_alignment_loss(t[0], t[1], labels, maps, {}, weights); },
+            composed, operands, 4 * tolerance(type));
+}

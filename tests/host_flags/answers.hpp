@@ -163,8 +163,13 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
   q.ask("consistency of near rows", sage::consistency_loss<>{.temperature = 2}, pair{x, near_1024});
   q.ask("consistency, beta 0.3", sage::consistency_loss<>{.divergence = {.beta = 0.3}}, pair{x, near_1024});
 
+  q.ask("jeffreys of near rows", sage::consistency_loss<sage::jeffreys>{}, pair{x, near_1024});
+  q.ask("binary consistency of near rows", sage::binary_consistency_loss<>{}, pair{x, near_1024});
+
   q.ask("cross entropy", sage::cross_entropy_loss{}, single{x}, labels);
   q.ask("cross entropy, smoothed", sage::cross_entropy_loss{.label_smoothing = 0.1}, single{x}, labels);
+
+  q.ask("cross entropy with probabilities", sage::cross_entropy_loss{}, pair{x, y});
 
   q.ask("toward uniform", sage::degradation_loss<sage::toward_uniform<>>{}, single{x});
   q.ask("repel", sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.5}}, pair{x, y});

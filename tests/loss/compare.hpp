@@ -38,6 +38,7 @@ struct answers {
   std::vector<real> losses;
   std::vector<std::vector<row>> gradients;  // of row i: one for each operand
   bool hinged = false;                      // `active` counts the rows with l > 0 only
+  real divisor = 0;                         // of the mean; 0: the number of rows
 };
 
 /// `f(operands, i)` is the definition of the loss of row i.
@@ -63,10 +64,11 @@ void compare(Executor const& executor, Loss const& loss, problem const& p, answe
     matrix<T> g[Operands]{((void)I, matrix<T>(p.rows, p.length, how))...};
     auto const r = loss.value_and_grad(executor, x[I].view()..., labels..., g[I].view()...);
 
+    real const divisor = expected.divisor > 0 ? expected.divisor : real(static_cast<int>(p.rows));
     real mean = 0;
     index_t active = 0;
     for (real const l : expected.losses) {
-      mean += l / static_cast<int>(p.rows);
+      mean += l / divisor;
       active += !expected.hinged || l > 0;
     }
     CHECK(relative(r.value, mean) <= tolerance.value);
@@ -85,7 +87,7 @@ void compare(Executor const& executor, Loss const& loss, problem const& p, answe
       for (index_t i = 0; i < p.rows; ++i)
         for (index_t j = 0; j < p.length; ++j)
           e.add(g[k](i, j), expected.gradients[static_cast<std::size_t>(i)][k][static_cast<std::size_t>(j)] /
-                                static_cast<int>(p.rows));
+                                divisor);
       CAPTURE(k);
       CHECK(e.value() <= tolerance.gradient);
       CHECK(g[k].gaps_are_untouched());

@@ -36,6 +36,9 @@ SAGE_ABI_BEGIN
 /// Edge: a logit of −∞ is a class of probability zero; a row of nothing but −∞, or with +∞ or NaN, gives NaN.
 template <class Divergence>
 struct softmax_divergence {
+  static_assert(!requires { typename Divergence::row_program; },
+                "sage: squared_error is of logits, not of distributions: it goes with consistency_loss only");
+
   static constexpr int kept_by_divergence = [] {
     if constexpr (requires { Divergence::kept; }) return Divergence::kept;
     return 0;
@@ -188,7 +191,7 @@ struct softmax_divergence {
     c.q = kept_here[1] * n.q;
     c.difference = kept_here[2] * n.p - c.q * n.shift;
     if constexpr (uses_log_ratio) {
-      c.log_ratio = math::select(c.p + c.q > V(0), difference_of_logits(z, m) - n.c, V(0));
+      c.log_ratio = math::select(c.p + c.q == V(0), V(0), difference_of_logits(z, m) - n.c);
     } else {
       c.log_ratio = V(0);
     }

@@ -2,6 +2,9 @@
 /// SAGE in LibTorch: differentiable functions and modules on at::Tensor; LibTorch's threads as an executor.
 
 #include <sage/adapt/libtorch.hpp>
+#include <sage/framework/libtorch/binary_consistency_loss.hpp>
+#include <sage/framework/libtorch/binary_cross_entropy_loss.hpp>
+#include <sage/framework/libtorch/cam_alignment_loss.hpp>
 #include <sage/framework/libtorch/consistency_loss.hpp>
 #include <sage/framework/libtorch/cross_entropy_loss.hpp>
 #include <sage/framework/libtorch/degradation_loss.hpp>

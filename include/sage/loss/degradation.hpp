@@ -64,6 +64,7 @@ struct no_check {
 ///
 /// Members:   as many logits as the check has operands, (z⁻), (z, z⁻) or (z, z⁺, z⁻), then their gradients; see
 ///            consistency_loss, whose precision, edges and costs hold here too.
+/// Divergences: those of consistency_loss but squared_error, which is of logits.
 /// Shapes:    logits (…, K), K ≥ 1; per-sample values (…).
 /// Units:     nats.
 /// Edge:      where a hinge is exactly 0 the gradient passes. `active` counts the samples with l > 0 for repel and

@@ -29,6 +29,10 @@ namespace detail {
 ///   auto formula() const;                               // the row program
 ///   void validate() const;                              // throws argument_error for an option out of range
 ///
+/// and, where it has them, `column_inputs`, how many of the last inputs hold one element per column, and
+/// `share(problem, label)`, what a row of that label adds to the divisor of the mean besides its weight.
+/// Gradients belong to the first inputs, as many as the row program has.
+///
 /// and forwards its four members here (an aggregate with a base class could not be initialised by designators
 /// without warnings). An executor may stand first in every call, sage::weights(w) last. All tensors of a call have
 /// one element type.
@@ -123,11 +127,16 @@ class evaluation {
   static constexpr int inputs() noexcept { return formula_type::inputs; }
   static constexpr int labels_at() noexcept { return inputs(); }
   static constexpr int gradients_at() noexcept { return inputs() + (Loss::has_labels ? 1 : 0); }
+  static constexpr int gradients() noexcept { return formula_type::gradients; }
+  static constexpr int column_inputs() noexcept {
+    if constexpr (requires { Loss::column_inputs; }) return Loss::column_inputs;
+    return 0;
+  }
 
   // Counts the arguments and finds the element type, which is that of the first input.
   template <bool Gradients, int Outputs = 0, class Tensors, class F>
   decltype(auto) with_element(Tensors const& tensors, F const& f) const {
-    constexpr int expected = gradients_at() + (Gradients ? inputs() : 0) + Outputs;
+    constexpr int expected = gradients_at() + (Gradients ? gradients() : 0) + Outputs;
     static_assert(
         std::tuple_size_v<Tensors> == expected,
         "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
@@ -168,10 +177,13 @@ class evaluation {
     p.formula = loss_.formula();
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       (bind_input<E, I>(p, std::get<I>(views), first), ...);
+    }
+    (std::index_sequence_for<Inputs...>{});
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
       if constexpr (Gradients)
         (bind_gradient<E, I>(p, std::get<gradients_at() + I>(tensors), std::get<I>(views)), ...);
     }
-    (std::index_sequence_for<Inputs...>{});
+    (std::make_index_sequence<static_cast<std::size_t>(gradients())>{});
     p.rows = p.in[0].rows;
     p.length = p.in[0].length;
     if (p.length < Loss::smallest_length && p.rows > 0)
@@ -198,8 +210,13 @@ class evaluation {
                   "sage: all inputs of a loss have one element type");
     static_assert(View::space == memory_space::host,
                   "sage: this tensor lives on a CUDA device; host executors read host memory");
-    if constexpr (I > 0) require_same_shape(Loss::name, Loss::input_names[I], v, Loss::input_names[0], first);
-    p.in[I] = read_only(as_rows(v));
+    if constexpr (I >= inputs() - column_inputs()) {
+      p.in[I] = as_columns(Loss::name, Loss::input_names[I], v, p.in[0]);
+    } else {
+      if constexpr (I > 0)
+        require_same_shape(Loss::name, Loss::input_names[I], v, Loss::input_names[0], first);
+      p.in[I] = read_only(as_rows(v));
+    }
   }
 
   template <class E, std::size_t I, class Problem, class Gradient, class View>
@@ -221,7 +238,7 @@ class evaluation {
   // An output may be an input of its own place (in place), else outputs overlap nothing.
   template <class Problem>
   void require_disjoint(Problem const& p) const {
-    for (int i = 0; i < inputs(); ++i) {
+    for (int i = 0; i < gradients(); ++i) {
       if (p.out[i].mode == gradient_mode::skip) continue;
       auto const& to = p.out[i].to;
       if (is_broadcast(to))
@@ -235,6 +252,26 @@ class evaluation {
           raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i], " overlaps ",
                                 Loss::gradient_names[k], ", expected separate memory");
       }
+    }
+  }
+
+  // What row i adds to the divisor of the mean.
+  template <class Problem, class Table>
+  static auto share(Problem const& p, Table& table, index_t i) {
+    if constexpr (requires { Loss::share(p, index_t(0)); }) {
+      return table.skipped(i) ? table.weight(i) : table.weight(i) * Loss::share(p, table.label(i));
+    } else {
+      return table.weight(i);
+    }
+  }
+  template <class Problem, class Table>
+  static auto sum_of_shares(Problem const& p, Table& table) {
+    if constexpr (requires { Loss::share(p, index_t(0)); }) {
+      wide_t<typename Problem::accumulator> sum(0);
+      for (index_t i = 0; i < p.rows; ++i) sum = sum + share(p, table, i);
+      return sum;
+    } else {
+      return table.weight_sum();
     }
   }
 
@@ -274,8 +311,8 @@ class evaluation {
   };
 
   // In one fixed order, whoever computed the rows: four sums of every fourth row hide the latency of the additions.
-  template <class A, class Table>
-  static row_sums<A> sum_rows(index_t rows, row_buffer<A>& losses, Table& table, bool hinged) {
+  template <class A, class Problem, class Table>
+  static row_sums<A> sum_rows(Problem const& p, row_buffer<A>& losses, Table& table) {
     using wide = wide_t<A>;
     wide loss[4] = {wide(0), wide(0), wide(0), wide(0)},
          active_weight[4] = {wide(0), wide(0), wide(0), wide(0)};
@@ -289,17 +326,17 @@ class evaluation {
       bool const is_active = l > A(0);
       wide const w = wide(table.weight(i));
       loss[k] = loss[k] + w * wide(l);
-      active_weight[k] = active_weight[k] + (is_active ? w : wide(0));
+      active_weight[k] = active_weight[k] + (is_active ? wide(share(p, table, i)) : wide(0));
       active += is_active;
       non_finite += is_non_finite(l);
     };
     index_t i = 0;
-    for (; i + 4 <= rows; i += 4)
+    for (; i + 4 <= p.rows; i += 4)
       for (int k = 0; k < 4; ++k) add(i + k, k);
-    for (; i < rows; ++i) add(i, 0);
+    for (; i < p.rows; ++i) add(i, 0);
     return {(loss[0] + loss[1]) + (loss[2] + loss[3]),
             (active_weight[0] + active_weight[1]) + (active_weight[2] + active_weight[3]),
-            hinged ? active : rows - skipped, non_finite};
+            decltype(p.formula)::hinged ? active : p.rows - skipped, non_finite};
   }
 
   template <class A, class Executor, class Problem, class Table>
@@ -311,7 +348,7 @@ class evaluation {
     bool const with_gradient = p.with_gradient;
     bool const by_active = loss_.reduction == reduction::mean_active;
 
-    wide normalizer = loss_.reduction == reduction::mean ? table.weight_sum() : wide(1);
+    wide normalizer = loss_.reduction == reduction::mean ? sum_of_shares(p, table) : wide(1);
     auto const factor = [&] {
       return normalizer == wide(0) ? A(0) : static_cast<A>(wide(upstream) / normalizer);
     };
@@ -321,7 +358,7 @@ class evaluation {
     executor(p);
 
     loss_result<A> r;
-    row_sums<A> const sums = sum_rows(p.rows, losses, table, decltype(p.formula)::hinged);
+    row_sums<A> const sums = sum_rows(p, losses, table);
     r.active = sums.active;
     r.non_finite = sums.non_finite;
     if (by_active) {

@@ -7,6 +7,7 @@
 #include <sage/exec/row_problem.hpp>
 #include <sage/loss/reduction.hpp>
 #include <sage/tensor/rows.hpp>
+#include <sage/tensor/shape.hpp>
 
 #include <bit>
 #include <cstdint>
@@ -65,6 +66,26 @@ void require_weights(char const* function, rows_view<W> const& w) {
       raise<argument_error>(function, ": weights[", i, "] is ", static_cast<double>(*w.row(i)), ", expected >= 0");
 }
 inline void require_weights(char const*, none_t) {}
+
+/// One number ≥ 0 for each column of `rows`, as an operand of every row.
+template <class View, class T>
+rows_view<T const> as_columns(char const* function, char const* name, View const& v, rows_view<T const> const& rows) {
+  require_rank(function, name, v);
+  auto const elements = as_elements(v);
+  if (elements.rows != rows.length || elements.outer_rank > 1)
+    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", expected (", rows.length, ")");
+  for (index_t k = 0; k < elements.rows; ++k)
+    if (!(*elements.row(k) >= T(0)))
+      raise<argument_error>(function, ": ", name, "[", k, "] is ", static_cast<double>(*elements.row(k)),
+                            ", expected >= 0");
+  rows_view<T const> r;
+  r.data = elements.data;
+  r.rows = rows.rows;
+  r.length = rows.length;
+  r.stride = elements.outer[0].stride;
+  r.outer[r.outer_rank++] = {rows.rows, 0};
+  return r;
+}
 
 /// Throws argument_error unless every label is a class or the ignored index.
 template <class L>
@@ -140,6 +161,8 @@ class row_table {
       return parameters_[i].skipped;
     }
   }
+
+  index_t label(index_t i) { return parameters_[i].label; }  // of a table that has labels
 
   /// Σ w of all rows that count.
   wide weight_sum() const noexcept { return weight_sum_; }

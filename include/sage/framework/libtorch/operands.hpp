@@ -47,6 +47,7 @@ class operands {
   operands(char const* function, names const& input_names, tensors const& given, at::Tensor const& weights)
       : function_(function), names_(input_names), given_(given), weights_(weights) {
     bool const records = c10::GradMode::is_enabled();
+    if (weights_.defined()) require_constant("weights", weights_);
     c10::NoGradGuard const no_graph;
     for (std::size_t i = 0; i < N; ++i) {
       require_dense(given_[i], function_, names_[i]);
@@ -54,12 +55,14 @@ class operands {
       if (records && given_[i].requires_grad()) gradient_[i] = at::empty_like(input_[i]);
       wants_gradient_ = wants_gradient_ || gradient_[i].defined();
     }
-    if (!weights_.defined()) return;
-    if (records && weights_.requires_grad())
-      sage::detail::raise<argument_error>(
-          function_,
-          ": weights requires grad, but the loss is not differentiated by them: pass weights.detach()");
-    weights_ = weights_.to(input_[0].scalar_type());
+    if (weights_.defined()) weights_ = weights_.to(input_[0].scalar_type());
+  }
+
+  /// A tensor that the loss is not differentiated by, of the inputs' element type.
+  at::Tensor constant(char const* name, at::Tensor const& t) const {
+    require_dense(t, function_, name);
+    require_constant(name, t);
+    return t.to(input_[0].scalar_type());
   }
 
   char const* function() const noexcept { return function_; }
@@ -124,6 +127,13 @@ class operands {
   }
 
  private:
+  void require_constant(char const* name, at::Tensor const& t) const {
+    if (c10::GradMode::is_enabled() && t.requires_grad())
+      sage::detail::raise<argument_error>(function_, ": ", name,
+                                          " requires grad, but the loss is not differentiated by them: pass ",
+                                          name, ".detach()");
+  }
+
   char const* function_;
   names names_;
   tensors given_, input_, gradient_;
@@ -131,9 +141,10 @@ class operands {
   bool wants_gradient_ = false;
 };
 
-/// The reduced value of a loss, differentiable. `extra` are views of labels, or nothing.
-template <class Loss, std::size_t N, class... Extra>
-at::Tensor reduced(Loss const& loss, operands<N> const& x, Extra const&... extra) {
+/// The reduced value of a loss, differentiable. `Operands` is operands<N> or made of it; `extra` are views of labels, or
+/// nothing.
+template <class Loss, class Operands, class... Extra>
+at::Tensor reduced(Loss const& loss, Operands const& x, Extra const&... extra) {
   double const value = x.visit([&]<class E>(std::type_identity<E>) {
     return x.template with_weights<E>([&](auto const&... weights) {
       return std::apply(
@@ -147,8 +158,8 @@ at::Tensor reduced(Loss const& loss, operands<N> const& x, Extra const&... extra
 }
 
 /// The losses of the rows, differentiable.
-template <class Loss, std::size_t N, class... Extra>
-at::Tensor unreduced(Loss const& loss, operands<N> const& x, Extra const&... extra) {
+template <class Loss, class Operands, class... Extra>
+at::Tensor unreduced(Loss const& loss, Operands const& x, Extra const&... extra) {
   at::Tensor const values = x.per_row();
   x.visit([&]<class E>(std::type_identity<E>) {
     auto const out = view_as<E>(values, x.function(), "out");

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/framework/libtorch/operands.hpp>
+#include <sage/loss/cam_alignment.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <type_traits>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace libtorch {
+
+/// Alignment of class activation maps with saliency maps, see sage::cam_alignment_loss; differentiable by the
+/// features and the class weights.
+///
+/// Shapes:    features (N, C, H, W), class_weights (K, C), labels (N) of any integer type, maps (N, H, W) or
+///            (N, 1, H, W); weights (N) of the samples, or undefined for none; the value ().
+/// Cost:      one evaluation here, with the gradients only of what requires grad; backward scales them.
+/// Errors:    shape_error, argument_error; c10::Error for a second derivative.
+/// Example:   sage::libtorch::cam_alignment_loss(features, head->weight, labels, maps).backward();
+template <class Options = sage::cam_alignment_loss>
+at::Tensor cam_alignment_loss(at::Tensor const& features, at::Tensor const& class_weights,
+                              at::Tensor const& labels, at::Tensor const& maps,
+                              std::type_identity_t<Options> const& options = {},
+                              at::Tensor const& weights = {}) {
+  detail::operands<2> const x{
+      options.name, {"features", "class_weights"}, {features, class_weights}, weights};
+  at::Tensor const y = detail::int64_labels(labels, options.name);
+  return detail::reduced(options, x, view<std::int64_t const>(y), x.constant("maps", maps));
+}
+
+}  // namespace libtorch
+SAGE_ABI_END
+}  // namespace sage

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/loss/arguments.hpp>
+#include <sage/loss/row_table.hpp>
+#include <sage/tensor/gradient.hpp>
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+/// Arguments that say what they are, such as class_weights(w), taken out of a list of arguments or put in
+/// their place.
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+template <template <class> class Mark, class T>
+inline constexpr bool is_marked = false;
+template <template <class> class Mark, class Tensor>
+inline constexpr bool is_marked<Mark, Mark<Tensor>> = true;
+
+/// Where the mark stands among the arguments; their number if nowhere.
+template <template <class> class Mark, class... Args>
+constexpr std::size_t mark_position() noexcept {
+  std::size_t at = 0;
+  static_cast<void>(((is_marked<Mark, std::remove_cvref_t<Args>> || (++at, false)) || ...));
+  return at;
+}
+
+/// References to elements First … First + sizeof...(I) − 1 of a tuple of references.
+template <std::size_t First, class Tuple, std::size_t... I>
+auto slice(Tuple const& all, std::index_sequence<I...>) noexcept {
+  return std::tie(std::get<First + I>(all)...);
+}
+
+/// The tuple without element At.
+template <std::size_t At, class Tuple>
+auto without(Tuple const& all) noexcept {
+  constexpr std::size_t size = std::tuple_size_v<Tuple>;
+  return std::tuple_cat(slice<0>(all, std::make_index_sequence<At>{}),
+                        slice<At + 1>(all, std::make_index_sequence<size - At - 1>{}));
+}
+
+/// The tuple with `x…` before element At.
+template <std::size_t At, class Tuple, class... X>
+auto with_inserted(Tuple const& all, X&... x) noexcept {
+  constexpr std::size_t size = std::tuple_size_v<Tuple>;
+  return std::tuple_cat(slice<0>(all, std::make_index_sequence<At>{}), std::tie(x...),
+                        slice<At>(all, std::make_index_sequence<size - At>{}));
+}
+
+/// Calls f(tensor of the mark or none_t, tuple of the other arguments).
+template <template <class> class Mark, class F, class... Args>
+decltype(auto) split_mark(F const& f, std::tuple<Args&...> const& args) {
+  constexpr std::size_t at = mark_position<Mark, Args...>();
+  if constexpr (at < sizeof...(Args)) {
+    return f(std::get<at>(args).tensor, without<at>(args));
+  } else {
+    return f(none_t{}, args);
+  }
+}
+
+template <class T>
+inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none_t>;
+
+/// How many elements of a tuple of references are no weights(w).
+template <class Tuple>
+constexpr std::size_t count_without_weights() noexcept {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return (0 + ... + (is_weights<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>> ? std::size_t(0) : 1));
+  }
+  (std::make_index_sequence<std::tuple_size_v<Tuple>>{});
+}
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage
