@@ -93,6 +93,19 @@ TEST_CASE("labels are integers of any width") {
     CHECK(sage::cross_entropy_loss{}(z, labels.to(type)).value == expected);
 }
 
+TEST_CASE("weights are numbers or a mask: floating, integers of any width, truth values") {
+  auto const a = at::randn({4, 3}, at::kDouble), p = at::randn({4, 3}, at::kDouble),
+             n = at::randn({4, 3}, at::kDouble);
+  auto const mask = at::tensor({1, 0, 1, 1}, at::kInt);
+  sage::triplet_margin_loss<> const loss{.margin = 9};
+  double const expected = loss(a, p, n, sage::weights(mask.to(at::kDouble))).value;
+  CHECK(expected > 0);
+  for (auto const type : {at::kBool, at::kByte, at::kInt, at::kLong, at::kFloat})
+    CHECK(loss(a, p, n, sage::weights(mask.to(type))).value == expected);
+  CHECK_THROWS_WITH(loss(a, p, n, sage::weights(-mask)),
+                    "triplet_margin_loss: weights[0] is -1, expected >= 0");
+}
+
 TEST_CASE("at::Half and at::BFloat16 are computed in float and rounded once") {
   auto const type = GENERATE(at::kHalf, at::kBFloat16);
   auto const a = at::randn({4, 33}).to(type), p = at::randn({4, 33}).to(type),

@@ -2,11 +2,13 @@
 #include "reference/batch.hpp"
 #include "reference/tolerances.hpp"
 
+#include <sage/formula/contrastive.hpp>
 #include <sage/formula/cross_entropy.hpp>
 #include <sage/formula/degradation_checks.hpp>
 #include <sage/formula/euclidean.hpp>
 #include <sage/formula/jensen_shannon.hpp>
 #include <sage/formula/kullback_leibler.hpp>
+#include <sage/formula/lp.hpp>
 #include <sage/formula/normalized_euclidean.hpp>
 #include <sage/formula/softmax_divergence.hpp>
 #include <sage/formula/triplet.hpp>
@@ -150,6 +152,12 @@ TEST_CASE("Formulas give their definitions' values and slopes on rows cut into a
     return triplet([&](row const& u, row const& v) { return euclidean(u, v, eps); }, x[0], x[1], x[2], 3,
                    true);
   });
+  agree(sage::triplet_formula<sage::lp, true>{{{.p = 3}}, 3}, [&](std::vector<row> const& x) {
+    return triplet([&](row const& u, row const& v) { return minkowski(u, v, 3, eps); }, x[0], x[1], x[2], 3,
+                   true);
+  });
+  agree(sage::contrastive_formula<sage::euclidean, sage::hinge::squared>{{}, 20},
+        [&](std::vector<row> const& x) { return half_square(20 - euclidean(x[0], x[1], eps)); });
   agree(sage::softmax_divergence<sage::jensen_shannon>{{.beta = 0.3}, 2},
         [&](std::vector<row> const& x) { return js(softmax(x[0], t), softmax(x[1], t)); });
   agree(sage::softmax_divergence<sage::kullback_leibler>{{}, 2},

@@ -2,7 +2,9 @@
 
 #include <sage/loss/triplet_margin.hpp>
 
+#include <cmath>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -70,8 +72,7 @@ TEST_CASE("Rows shorter than eps are divided by eps and have no projection") {
 }
 
 TEST_CASE("The normalised distance keeps its digits where anchor and positive nearly agree") {
-  // p = a (1 + 1e-5 noise): 2 − 2cos would have no digit left in float. Expected accuracy: the difference of the
-  // unit vectors is of size 1e-5 and each carries 2 epsilon, so 2e-7/1e-5 relative.
+  // p = a (1 + 1e-5 noise): 2 − 2cos would have no digit left in float, and a difference of rounded unit vectors two.
   problem t = random_problem(3, 4, 40, 6);
   auto const noise = normal_values(160, 7, 1e-5);
   for (std::size_t j = 0; j < 160; ++j) t.x[1][j] = static_cast<float>(t.x[0][j] * (1 + noise[j]));
@@ -82,8 +83,85 @@ TEST_CASE("The normalised distance keeps its digits where anchor and positive ne
     std::vector<float> out(4);
     sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 0}.per_sample(a.view(), p.view(),
                                                                                   a.view(), out);
-    CHECK(relative(out[static_cast<std::size_t>(i)], d) < 4e-2);
+    CHECK(relative(out[static_cast<std::size_t>(i)], d) <= tolerances<float>{}.value);
   }
+}
+
+TEST_CASE("Triplets of near rows have gradients of full precision with the normalised distance") {
+  // SAGE's operating point: positive and negative 1e-3 and 1e-2 from the anchor.
+  problem t = random_problem(3, 4, 40, 16);
+  for (std::size_t j = 0; j < t.x[0].size(); ++j) {
+    t.x[1][j] = static_cast<float>(t.x[0][j] + 1e-3 * t.x[1][j]);
+    t.x[2][j] = static_cast<float>(t.x[0][j] + 1e-2 * t.x[2][j]);
+  }
+  sage::triplet_margin_loss<sage::normalized_euclidean> const loss{.margin = 0.5, .swap = true};
+  auto const expected = triplet_answers(
+      t, [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }, 0.5, true);
+  for_each_executor([&](any_executor const& executor) {
+    CAPTURE(executor.name());
+    compare<float, 3>(executor, loss, t, expected, arrangement::contiguous);
+  });
+}
+
+TEST_CASE("With the softplus hinge loss and gradients are those of differences of the definition") {
+  // Scale 8 reaches arguments of ±40, where e^x alone would be all or nothing.
+  for (double const scale : {1.0, 8.0})
+    for (index_t const length : {3, 40}) {
+      auto const t = random_problem(3, 5, length, 17, scale);
+      auto const expected = answers_of(t, true, [](std::vector<row> const& x, index_t) {
+        return triplet(pytorch_distance, x[0], x[1], x[2], real(0.5), true, softplus);
+      });
+      sage::triplet_margin_loss<sage::euclidean, sage::hinge::softplus> const loss{.margin = 0.5,
+                                                                                   .swap = true};
+      CAPTURE(scale, length);
+      compare<float, 3>(any_executor{any_executor::baseline}, loss, t, expected, arrangement::contiguous);
+      compare<double, 3>(sage::exec::scalar{}, loss, t, expected, arrangement::contiguous);
+    }
+}
+
+TEST_CASE(
+    "The softplus of a hopeless and of a perfect triplet overflows nowhere, and counts as active while it "
+    "lasts") {
+  // m + d(a,p) − d(a,n) = ±50, ±1000, ±1e18.
+  sage::triplet_margin_loss<sage::euclidean, sage::hinge::softplus> const loss{.margin = 0,
+                                                                               .distance = {.eps = 0}};
+  std::vector<float> const zero{0};
+  for (float const x : {50.0f, 1000.0f, 1e18f}) {
+    std::vector<float> const far{x};
+    std::vector<float> da(1), dp(1), dn(1);
+    auto const hopeless = loss.value_and_grad(zero, far, zero, da, dp, dn);
+    CHECK(hopeless.value == x);
+    CHECK(dp[0] == 1);
+    CHECK(hopeless.active == 1);
+    auto const perfect = loss.value_and_grad(zero, zero, far, da, dp, dn);
+    CHECK(perfect.value == Approx(x > 103 ? 0 : std::exp(-static_cast<double>(x))).epsilon(1e-6));
+    CHECK(perfect.active == (x > 103 ? 0 : 1));
+    CHECK(dn[0] == Approx(-perfect.value));
+  }
+}
+
+TEST_CASE("A mask of any integer type or of truth values serves as weights") {
+  auto const t = random_problem(3, 4, 9, 18);
+  auto const x = to<float>(t.x[0]), p = to<float>(t.x[1]), n = to<float>(t.x[2]);
+  auto const view = [](auto& v) { return sage::strided_view{v.data(), sage::extents{4, 9}}; };
+  sage::triplet_margin_loss<> const loss{.margin = 4};
+  auto const masked_by = [&](auto const& mask) {
+    std::vector<float> g(36, 42);
+    float const value =
+        loss.value_and_grad(view(x), view(p), view(n), view(g), sage::skip, sage::skip, sage::weights(mask))
+            .value;
+    g.push_back(value);
+    return g;
+  };
+  auto const expected = masked_by(std::vector<float>{1, 0, 1, 1});
+  CHECK(expected[0] != 0);
+  CHECK(expected[9] == 0);
+  CHECK(same_bits(masked_by(std::vector<unsigned char>{1, 0, 1, 1}), expected));
+  CHECK(same_bits(masked_by(std::vector<long>{1, 0, 1, 1}), expected));
+  bool const truth[] = {true, false, true, true};
+  CHECK(same_bits(masked_by(std::span<bool const>(truth)), expected));
+  CHECK_THROWS_WITH(masked_by(std::vector<int>{1, 0, -1, 1}),
+                    "triplet_margin_loss: weights[2] is -1, expected >= 0");
 }
 
 TEST_CASE("A triplet exactly on the hinge passes its gradient, as in PyTorch") {

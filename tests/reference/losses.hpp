@@ -33,14 +33,109 @@ inline real normalized_euclidean(row const& u, row const& v, real eps) {
   return euclidean(normalized(u, eps), normalized(v, eps), 0);
 }
 
+/// x^p, x ≥ 0.
+inline real power(real x, real p) { return x == 0 ? real(0) : exp(p * log(x)); }
+
+/// (Σ |u − v + shift|^p + under_root)^(1/p); p = ∞: max |u − v + shift|.
+inline real minkowski(row const& u, row const& v, real p, real shift = 0, real under_root = 0) {
+  real s = under_root, max = 0;
+  for (std::size_t j = 0; j < u.size(); ++j) {
+    real const t = magnitude(u[j] - v[j] + shift);
+    if (t > max) max = t;
+    if (p < infinity()) s += power(t, p);
+  }
+  return p < infinity() ? power(s, 1 / p) : max;
+}
+
+inline real dot(row const& u, row const& v) {
+  real s = 0;
+  for (std::size_t j = 0; j < u.size(); ++j) s += u[j] * v[j];
+  return s;
+}
+
+/// 1 − u·v / (max(‖u‖, eps) max(‖v‖, eps)). Source: torch.nn.functional.cosine_similarity.
+inline real cosine_distance(row const& u, row const& v, real eps) {
+  return 1 - dot(normalized(u, eps), normalized(v, eps));
+}
+
 using distance = std::function<real(row const&, row const&)>;
 
+/// What is made of a violated margin.
+using hinge = std::function<real(real)>;
+inline real clamp(real x) { return x < 0 ? real(0) : x; }
+inline real half_square(real x) { return x < 0 ? real(0) : x * x / 2; }
+inline real softplus(real x) { return log(1 + exp(x)); }
+
+/// h(d(u, v)) for y = 1, h(m − d(u, v)) for y = 0. Source: Hadsell et al., CVPR 2006, with Y = 1 − y.
+inline real contrastive(hinge const& h, real d, int y, real margin, real positive_margin = 0) {
+  return y == 1 ? h(d - positive_margin) : h(margin - d);
+}
+
+/// −log( exp(−d_0/T) / Σ_k exp(−d_k/T) ). Source: van den Oord et al., 2018.
+inline real info_nce(row const& distances, real temperature) {
+  real sum = 0;
+  for (real const d : distances) sum += exp((distances[0] - d) / temperature);
+  return log(sum);
+}
+
+/// The in-batch loss of sample i: the positives of the others are its negatives.
+inline real info_nce_in_batch(distance const& d, std::vector<row> const& anchors,
+                              std::vector<row> const& positives, std::size_t i, real temperature) {
+  row distances{d(anchors[i], positives[i])};
+  for (std::size_t j = 0; j < positives.size(); ++j)
+    if (j != i) distances.push_back(d(anchors[i], positives[j]));
+  return info_nce(distances, temperature);
+}
+
+/// A triplet of samples of a batch.
+struct mined_triplet {
+  std::size_t anchor, positive, negative;
+  real positive_distance, negative_distance;
+};
+
+/// All triplets of a labelled batch: N × N × N, as pytorch-metric-learning's get_all_triplets_indices.
+inline std::vector<mined_triplet> all_triplets(distance const& d, std::vector<row> const& x,
+                                               std::vector<int> const& labels) {
+  std::vector<mined_triplet> r;
+  std::vector<row> between(x.size(), row(x.size()));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    for (std::size_t j = 0; j < x.size(); ++j) between[i][j] = d(x[i], x[j]);
+  for (std::size_t a = 0; a < x.size(); ++a)
+    for (std::size_t p = 0; p < x.size(); ++p)
+      for (std::size_t n = 0; n < x.size(); ++n)
+        if (p != a && labels[p] == labels[a] && labels[n] != labels[a])
+          r.push_back({a, p, n, between[a][p], between[a][n]});
+  return r;
+}
+
+/// Of each anchor the triplet with the largest d(a, p) − d(a, n): its hardest positive and hardest negative.
+inline std::vector<mined_triplet> hardest(std::vector<mined_triplet> const& all) {
+  std::vector<mined_triplet> r;
+  auto const gap = [](mined_triplet const& t) { return t.positive_distance - t.negative_distance; };
+  for (auto const& t : all) {
+    if (r.empty() || r.back().anchor != t.anchor) {
+      r.push_back(t);
+    } else if (gap(t) > gap(r.back())) {
+      r.back() = t;
+    }
+  }
+  return r;
+}
+
+/// 0 < d(a, n) − d(a, p) ≤ margin. Source: pytorch-metric-learning, TripletMarginMiner(margin, "semihard").
+inline std::vector<mined_triplet> semi_hard(std::vector<mined_triplet> const& all, real margin) {
+  std::vector<mined_triplet> r;
+  for (auto const& t : all)
+    if (real const gap = t.negative_distance - t.positive_distance; gap > 0 && gap <= margin) r.push_back(t);
+  return r;
+}
+
 /// max(0, m + d(a, p) − d(a, n)); with swap d(a, n) ← min(d(a, n), d(p, n)). Source: Balntas et al., BMVC 2016.
-inline real triplet(distance const& d, row const& a, row const& p, row const& n, real margin, bool swap) {
+inline real triplet(distance const& d, row const& a, row const& p, row const& n, real margin, bool swap,
+                    hinge const& h = clamp) {
   real negative = d(a, n);
   if (real const other = d(p, n); swap && other < negative) negative = other;
-  real const l = margin + d(a, p) - negative;
-  return l < 0 ? real(0) : l;
+  return h(margin + d(a, p) - negative);
 }
 
 // Softmax family -------------------------------------------------------------------------------------------------

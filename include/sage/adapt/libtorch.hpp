@@ -125,7 +125,18 @@ struct libtorch_traits {
     }
   }
 
-  /// f(view of const elements) of the tensor's integer type.
+  /// f(view of const elements) of the tensor's type, which may be a floating, an integer or the truth type.
+  template <class F>
+  static void visit_numbers(at::TensorBase const& t, char const* function, char const* name, F const& f) {
+    libtorch::detail::require_dense(t, function, name);
+    if (c10::isFloatingType(t.scalar_type()))
+      return visit_floating(t, function, name, [&]<class E>(std::type_identity<E>) {
+        f(view_as<E const>(t, function, name));
+      });
+    visit_integers(t, function, name, f);
+  }
+
+  /// f(view of const elements) of the tensor's integer type; truth values are 0 and 1.
   template <class F>
   static decltype(auto) visit_integers(at::TensorBase const& t, char const* function, char const* name,
                                        F const& f) {
@@ -141,6 +152,8 @@ struct libtorch_traits {
         return f(view_as<std::int8_t const>(t, function, name));
       case c10::kByte:
         return f(view_as<std::uint8_t const>(t, function, name));
+      case c10::kBool:
+        return f(view_as<bool const>(t, function, name));
       default:
         libtorch::detail::raise_element_type(t, function, name, "an integer type");
     }

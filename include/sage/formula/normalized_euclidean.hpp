@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/formula/unit_rows.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 
@@ -12,56 +13,40 @@ SAGE_ABI_BEGIN
 ///   û = u / max(‖u‖, eps),   d = ‖û − v̂‖
 ///   ∂d/∂u = ((û − v̂) − û (û·(û − v̂))) / (max(‖u‖, eps) d),   û·(û − v̂) = (‖û‖² − ‖v̂‖² + d²)/2
 ///
-/// Differences of unit vectors, not √(2 − 2cos), which loses half of the digits where u ≈ v. A row shorter than eps
-/// is divided by eps and its gradient has no projection, as in torch.nn.functional.normalize.
+/// Differences of unit vectors, not √(2 − 2cos), which loses half of the digits where u ≈ v; see
+/// unit_rows.hpp for how they keep theirs. A row shorter than eps is divided by eps and its gradient has no
+/// projection. Source: torch.nn.functional.normalize, then the distance; pytorch-metric-learning's
+/// LpDistance().
 struct normalized_euclidean {
   double eps = 1e-12;
 
-  /// State of one operand, gathered in a pass before the pairs'.
   template <class V>
-  struct operand {
-    V squares = V(0);  // Σ u²
-  };
+  using first = detail::unit_norms<V>;
   template <class V>
-  struct prepared {
-    V scale;    // 1 / max(‖u‖, eps)
-    V length2;  // ‖û‖²: 1, or less for a row shorter than eps
-    V project;  // 1, or 0 for a row shorter than eps
-  };
+  using prepared = detail::unit_scales<V>;
   template <class V>
   struct sums {
     V s = V(0);  // Σ (û − v̂)²
   };
   template <class V>
-  struct slope {
-    V c_u, c_v;          // upstream / d · scale
-    V scale_u, scale_v;  // of the operands
-    V along_u, along_v;  // û·(û − v̂) and v̂·(v̂ − û)
-  };
+  using slope = detail::unit_slope<V>;
 
   template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(operand<V>& a, V const& u) const {
-    a.squares = a.squares + u * u;
+  SAGE_HD SAGE_INLINE void accumulate(first<V>& a, V const& u, V const& v) const {
+    a.accumulate(u, v);
   }
   template <class V>
-  SAGE_HD SAGE_INLINE void combine(operand<V>& a, operand<V> const& b) const {
-    a.squares = a.squares + b.squares;
+  SAGE_HD SAGE_INLINE void combine(first<V>& a, first<V> const& b) const {
+    a.combine(b);
   }
   template <class V>
-  SAGE_HD SAGE_INLINE prepared<V> prepare(operand<V> const& a) const {
-    using math::sqrt;
-    V const floor = V(scalar_of<V>(eps));
-    V const norm = sqrt(a.squares);
-    auto const is_short = norm < floor;
-    V const scale = V(1) / math::select(is_short, floor, norm);
-    V const x = norm * scale;
-    return {scale, math::select(is_short, x * x, V(1)), math::select(is_short, V(0), V(1))};
+  SAGE_HD SAGE_INLINE prepared<V> prepare(first<V> const& a) const {
+    return detail::scales_of(a, eps);
   }
 
   template <class V>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, V const& u, V const& v, prepared<V> const& pu,
-                                      prepared<V> const& pv) const {
-    V const t = u * pu.scale - v * pv.scale;
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, V const& u, V const& v, prepared<V> const& p) const {
+    V const t = p.difference(u, v);
     a.s = a.s + t * t;
   }
   template <class V>
@@ -69,29 +54,28 @@ struct normalized_euclidean {
     a.s = a.s + b.s;
   }
   template <class V>
-  SAGE_HD SAGE_INLINE V value(sums<V> const& a) const {
+  SAGE_HD SAGE_INLINE V value(sums<V> const& a, prepared<V> const&) const {
     using math::sqrt;
     return sqrt(a.s);
   }
   template <class V>
-  SAGE_HD SAGE_INLINE slope<V> slope_of(sums<V> const& a, V const& upstream, prepared<V> const& pu,
-                                        prepared<V> const& pv) const {
-    V const d = value(a);
+  SAGE_HD SAGE_INLINE slope<V> slope_of(sums<V> const& a, V const& upstream, prepared<V> const& p) const {
+    using math::sqrt;
+    V const d = sqrt(a.s);
     V const c = math::select(d > V(0), upstream / d, d * V(0));
     V const half = V(scalar_of<V>(0.5));
-    V const excess = pu.length2 - pv.length2;
-    return {c * pu.scale,
-            c * pv.scale,
-            pu.scale,
-            pv.scale,
-            pu.project * half * (a.s + excess),
-            pv.project * half * (a.s - excess)};
+    V const excess = p.length_u - p.length_v;
+    return {c * p.u,
+            c * p.v,
+            p.is_long_u * half * (a.s + excess) * p.u,
+            p.is_long_v * half * (a.s - excess) * p.v,
+            p.longer,
+            p.rest_u,
+            p.rest_v};
   }
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
-    V const unit_u = u * r.scale_u, unit_v = v * r.scale_v;
-    V const t = unit_u - unit_v;
-    return {{r.c_u * (t - r.along_u * unit_u), r.c_v * (-t - r.along_v * unit_v)}};
+    return r.gradient(u, v);
   }
   constexpr bool valid() const noexcept { return eps > 0; }
 };

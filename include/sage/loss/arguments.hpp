@@ -76,6 +76,20 @@ auto input_view(char const* function, char const* name, T const& t) {
   }
 }
 
+/// Calls f(std::type_identity<E>{}) for the element type E of an input.
+template <class T, class F>
+decltype(auto) with_element_of(char const* function, char const* name, T const& t, F const& f) {
+  if constexpr (runtime_typed_tensor<T>) {
+    return tensor_traits<T>::visit_floating(t, function, name, f);
+  } else if constexpr (lazy_tensor<T>) {
+    return f(std::type_identity<typename tensor_traits<T>::element_type>{});
+  } else {
+    static_assert(tensor<T>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                             "sage::tensor_traits for it");
+    return f(std::type_identity<element_of<T>>{});
+  }
+}
+
 /// The view that per_sample writes.
 template <class E, class Out>
 auto output_view(char const* function, Out& out) {
@@ -86,6 +100,39 @@ auto output_view(char const* function, Out& out) {
     static_assert(std::is_same_v<typename decltype(v)::element_type, E>,
                   "sage: out must be a mutable tensor of the inputs' element type");
     return v;
+  }
+}
+
+/// Throws argument_error unless the options of a distance are in their range.
+template <class Distance>
+void require_valid(char const* function, Distance const& distance) {
+  if (!distance.valid())
+    raise<argument_error>(function, ": the distance's options are out of range (eps >= 0, p >= 1)");
+}
+
+/// Calls f(rows of the weights, one for each sample), after checking them. Where their type is known only at run time
+/// they may be integers or truth values too, and are copied.
+template <class E, class Weights, class F>
+decltype(auto) with_checked_weights(char const* function, Weights const& weights, index_t rows, F const& f) {
+  auto const& given = evaluated(weights);
+  auto const checked = [&](auto const& v) {
+    require_rank(function, "weights", v);
+    require_one_per_row(function, "weights", v, rows);
+    auto const elements = as_elements(v);
+    require_weights(function, elements);
+    return elements;
+  };
+  using given_type = std::remove_cvref_t<decltype(given)>;
+  if constexpr (runtime_typed_tensor<given_type>) {
+    using A = accumulator_t<E>;
+    row_buffer<A> copy(rows);
+    tensor_traits<given_type>::visit_numbers(given, function, "weights", [&](auto const& v) {
+      auto const elements = checked(v);
+      for (index_t i = 0; i < rows; ++i) copy[i] = static_cast<A>(*elements.row(i));
+    });
+    return f(as_elements(strided_view<A const, 1>{copy.data(), extents{rows}}));
+  } else {
+    return f(checked(input_view<E>(function, "weights", given)));
   }
 }
 

@@ -196,7 +196,7 @@ class evaluation {
                            require_rank(Loss::name, "labels", labels);
                            require_one_per_row(Loss::name, "labels", labels, p.rows);
                            auto const elements = as_elements(labels);
-                           require_labels(Loss::name, elements, p.length, loss_.ignore_index);
+                           require_labels(Loss::name, elements, classes_of(p.length), loss_.ignore_index);
                            return f(p, elements);
                          });
     } else {
@@ -232,6 +232,15 @@ class evaluation {
     } else {
       static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
       return f(as_view(labels));
+    }
+  }
+
+  // Labels are columns of the row, unless the loss has classes of its own.
+  static constexpr index_t classes_of([[maybe_unused]] index_t length) noexcept {
+    if constexpr (requires { Loss::classes; }) {
+      return Loss::classes;
+    } else {
+      return length;
     }
   }
 
@@ -281,13 +290,7 @@ class evaluation {
     if constexpr (std::is_same_v<Weights, none_t>) {
       return f(none_t{});
     } else {
-      auto const& given = evaluated(weights);
-      auto const v = input_view<E>(Loss::name, "weights", given);
-      require_rank(Loss::name, "weights", v);
-      require_one_per_row(Loss::name, "weights", v, rows);
-      auto const elements = as_elements(v);
-      require_weights(Loss::name, elements);
-      return f(elements);
+      return with_checked_weights<E>(Loss::name, weights, rows, f);
     }
   }
 

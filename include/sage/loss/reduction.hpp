@@ -4,7 +4,8 @@
 
 namespace sage {
 
-/// How the losses of the samples become one value; `per_sample` gives them unreduced.
+/// How the losses of the samples become one value. What PyTorch calls reduction none is the member per_sample, and its
+/// backward with one upstream value for each sample the member backward.
 ///
 ///   mean         Σ w_i l_i / Σ w_i over the samples that count (w_i = 1 without weights)
 ///   sum          Σ w_i l_i

@@ -5,13 +5,11 @@
 #include <sage/core/error.hpp>
 #include <sage/core/index.hpp>
 #include <sage/exec/row_problem.hpp>
+#include <sage/math/functions.hpp>
 #include <sage/loss/reduction.hpp>
 #include <sage/tensor/rows.hpp>
 #include <sage/tensor/shape.hpp>
 
-#include <bit>
-#include <cstdint>
-#include <limits>
 #include <type_traits>
 
 namespace sage {
@@ -46,24 +44,13 @@ class row_buffer {
   T* data_ = inline_;
 };
 
-/// True for infinity and NaN, also under -ffast-math where comparisons cannot tell.
-template <class A>
-bool is_non_finite(A const& x) noexcept {
-  if constexpr (std::is_same_v<A, float>) {
-    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u;
-  } else if constexpr (std::is_same_v<A, double>) {
-    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u) == 0x7ff0000000000000u;
-  } else {
-    return !(x - x == x - x);
-  }
-}
-
 /// Throws argument_error unless every weight is ≥ 0.
 template <class W>
 void require_weights(char const* function, rows_view<W> const& w) {
-  for (index_t i = 0; i < w.rows; ++i)
-    if (!(*w.row(i) >= W(0)))
-      raise<argument_error>(function, ": weights[", i, "] is ", static_cast<double>(*w.row(i)), ", expected >= 0");
+  if constexpr (!std::is_unsigned_v<std::remove_cv_t<W>>)  // bool is unsigned
+    for (index_t i = 0; i < w.rows; ++i)
+      if (!(*w.row(i) >= W(0)))
+        raise<argument_error>(function, ": weights[", i, "] is ", static_cast<double>(*w.row(i)), ", expected >= 0");
 }
 inline void require_weights(char const*, none_t) {}
 

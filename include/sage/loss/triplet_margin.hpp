@@ -2,6 +2,7 @@
 
 #include <sage/core/config.hpp>
 #include <sage/formula/euclidean.hpp>
+#include <sage/formula/hinge.hpp>
 #include <sage/formula/normalized_euclidean.hpp>
 #include <sage/formula/triplet.hpp>
 #include <sage/loss/evaluate.hpp>
@@ -11,13 +12,13 @@
 namespace sage {
 SAGE_ABI_BEGIN
 
-template <class Distance>
+template <class Distance, class Hinge>
 struct triplet_margin_loss;
 
 namespace detail {
 
 /// The options with `swap` as a type.
-template <class Distance, bool Swap>
+template <class Distance, class Hinge, bool Swap>
 struct triplet_options {
   double margin;
   sage::reduction reduction;
@@ -29,35 +30,51 @@ struct triplet_options {
   static constexpr bool has_labels = false;
   static constexpr index_t smallest_length = 0;
 
-  triplet_formula<Distance, Swap> formula() const noexcept { return {distance, margin}; }
+  triplet_formula<Distance, Swap, Hinge> formula() const noexcept { return {{distance}, margin}; }
   void validate() const {
     if (!(margin >= 0)) raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    if (!distance.valid()) raise<argument_error>(name, ": the distance's options are out of range (eps)");
+    require_valid(name, distance);
   }
 };
 
-template <class Distance, class F>
-auto with_options(triplet_margin_loss<Distance> const& loss, F const& f);
+template <class Distance, class Hinge, class F>
+auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f);
 
 }  // namespace detail
 
 /// Triplet margin loss of row embeddings.
 ///
-///   l_i = max(0, m + d(a_i, p_i) − d(a_i, n_i)),    with swap d(a, n) ← min(d(a, n), d(p, n))
+///   l_i = h(m + d(a_i, p_i) − d(a_i, n_i)),    with swap d(a, n) ← min(d(a, n), d(p, n))
 ///
-/// Members:   loss(a, p, n), loss.value_and_grad(a, p, n, d_a, d_p, d_n), loss.per_sample(a, p, n, out),
-///            loss.backward(upstream, a, p, n, d_a, d_p, d_n); an executor may stand first, weights(w) last.
-/// Distances: euclidean (PyTorch's, default), normalized_euclidean, or a class of the user's like them.
-/// Source:    Balntas et al., BMVC 2016; equals torch.nn.TripletMarginLoss(margin, p=2, eps=1e-6, swap, reduction).
-/// Shapes:    anchor, positive, negative (…, D); per-sample values (…); gradients like their inputs. Any strides.
-/// Units:     those of the embedding.
-/// Precision: accumulates in float for float and halves, double for double; the batch is summed one step wider.
-/// Edge:      equal rows have gradient 0 (PyTorch's eps makes it finite too); a NaN row gives NaN for itself and is
-///            counted in non_finite; the mean of an empty batch is NaN.
-/// Errors:    shape_error, argument_error (margin < 0, eps < 0, overlapping outputs), before any write.
+/// Members:   loss(a, p, n), loss.value_and_grad(a, p, n, d_a, d_p, d_n), loss.per_sample(a, p, n, out) (what
+///            torch calls reduction none), loss.backward(upstream, a, p, n, d_a, d_p, d_n); an executor may
+///            stand first, weights(w) last: numbers ≥ 0, or a mask of any integer type or bool.
+/// Distances: euclidean (PyTorch's, default), euclidean_distance<eps::…>, lp, squared_euclidean, cosine,
+///            normalized_euclidean (sage/formula/), or a class of the user's like them
+///            (examples/own_distance.cpp).
+/// Hinges:    hinge::clamp, h(x) = max(0, x), the default; hinge::softplus, h(x) = log(1 + e^x);
+///            hinge::squared.
+/// Source:    Balntas et al., BMVC 2016; softplus: Hermans et al., arXiv 1703.07737. Equals
+///            torch.nn.TripletMarginLoss(margin, p, eps, swap, reduction) with lp{.p = p};
+///            torch.nn.TripletMarginWithDistanceLoss with the distance of that name;
+///            pytorch-metric-learning's TripletMarginLoss(margin, swap, smooth_loss) of given triplets with
+///            normalized_euclidean and reduction::mean_active; optax.triplet_margin_loss with
+///            eps::inside_root, which has no swap and takes odd norms without the absolute value (NaN).
+/// Shapes:    anchor, positive, negative (…, D); per-sample values (…); gradients like their inputs. Any
+///            strides.
+/// Units:     those of the distance.
+/// Precision: accumulates in float for float and halves, double for double; the batch is summed one step
+///            wider. Within 64 ulp of a 113-bit reference in value and in the norm of the gradients, for all
+///            distances.
+/// Edge:      equal rows have gradient 0 (a square root written by hand gives NaN in PyTorch and JAX); a tie of
+///            swap divides the gradient ½/½; a NaN row gives NaN for itself and is counted in non_finite;
+///            D = 0: every distance is 0 (1 for cosine); the mean of an empty batch is NaN. `active` counts
+///            l > 0: with softplus all triplets but those that underflow.
+/// Errors:    shape_error, argument_error (margin < 0, p < 1, eps < 0, overlapping outputs), before any
+///            write.
 /// Cost:      3 reads, 3 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
 /// Example:   examples/quickstart.cpp
-template <class Distance = euclidean>
+template <class Distance = euclidean, class Hinge = hinge::clamp>
 struct triplet_margin_loss {
   double margin = 1;
   bool swap = false;
@@ -87,10 +104,10 @@ struct triplet_margin_loss {
 
 namespace detail {
 
-template <class Distance, class F>
-auto with_options(triplet_margin_loss<Distance> const& loss, F const& f) {
-  if (loss.swap) return f(triplet_options<Distance, true>{loss.margin, loss.reduction, loss.distance});
-  return f(triplet_options<Distance, false>{loss.margin, loss.reduction, loss.distance});
+template <class Distance, class Hinge, class F>
+auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f) {
+  if (loss.swap) return f(triplet_options<Distance, Hinge, true>{loss.margin, loss.reduction, loss.distance});
+  return f(triplet_options<Distance, Hinge, false>{loss.margin, loss.reduction, loss.distance});
 }
 
 }  // namespace detail

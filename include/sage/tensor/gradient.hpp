@@ -29,8 +29,9 @@ struct weights_t {
   Tensor tensor;
 };
 
-/// `weights(w)`: w_i ≥ 0 multiplies the loss of sample i, and the mean becomes Σ w_i l_i / Σ w_i (0 if Σ w_i = 0).
-/// Samples of weight zero are not evaluated: they contribute exactly nothing, even if they hold NaN.
+/// `weights(w)`: numbers w_i ≥ 0, or a mask of integers or truth values. w_i multiplies the loss of sample i, and the
+/// mean becomes Σ w_i l_i / Σ w_i (0 if Σ w_i = 0). Samples of weight zero are not evaluated: they contribute exactly
+/// nothing, even if they hold NaN.
 template <class Tensor>
 SAGE_INLINE constexpr auto weights(Tensor&& w) noexcept {
   return weights_t<Tensor>{std::forward<Tensor>(w)};

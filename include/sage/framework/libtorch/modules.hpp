@@ -16,11 +16,11 @@ namespace libtorch {
 
 /// sage::libtorch::triplet_margin_loss as a module without parameters. For a distance of your own:
 /// TORCH_MODULE_IMPL(MyLoss, sage::libtorch::triplet_margin_module<my_distance>);
-template <class Distance = euclidean>
-struct triplet_margin_module : torch::nn::Cloneable<triplet_margin_module<Distance>> {
-  sage::triplet_margin_loss<Distance> options;
+template <class Distance = euclidean, class Hinge = hinge::clamp>
+struct triplet_margin_module : torch::nn::Cloneable<triplet_margin_module<Distance, Hinge>> {
+  sage::triplet_margin_loss<Distance, Hinge> options;
 
-  explicit triplet_margin_module(sage::triplet_margin_loss<Distance> const& with = {}) : options(with) {}
+  explicit triplet_margin_module(sage::triplet_margin_loss<Distance, Hinge> const& with = {}) : options(with) {}
   void reset() override {}
   void pretty_print(std::ostream& out) const override {
     out << "sage::libtorch::TripletMarginLoss(margin=" << options.margin << ", swap=" << options.swap << ")";

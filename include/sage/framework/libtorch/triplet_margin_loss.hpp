@@ -26,19 +26,19 @@ inline operands<3> triplet_operands(at::Tensor const& anchor, at::Tensor const& 
 /// Cost:      one pass here, with gradients only for tensors that require grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::triplet_margin_loss(a, p, n, {.margin = 0.2}).backward();
-template <class Distance = euclidean>
+template <class Distance = euclidean, class Hinge = hinge::clamp>
 at::Tensor triplet_margin_loss(at::Tensor const& anchor, at::Tensor const& positive,
                                at::Tensor const& negative,
-                               sage::triplet_margin_loss<Distance> const& options = {},
+                               sage::triplet_margin_loss<Distance, Hinge> const& options = {},
                                at::Tensor const& weights = {}) {
   return detail::reduced(options, detail::triplet_operands(anchor, positive, negative, weights));
 }
 
 /// Its unreduced values, (…): what torch calls reduction none.
-template <class Distance = euclidean>
+template <class Distance = euclidean, class Hinge = hinge::clamp>
 at::Tensor triplet_margin_loss_per_sample(at::Tensor const& anchor, at::Tensor const& positive,
                                           at::Tensor const& negative,
-                                          sage::triplet_margin_loss<Distance> const& options = {},
+                                          sage::triplet_margin_loss<Distance, Hinge> const& options = {},
                                           at::Tensor const& weights = {}) {
   return detail::unreduced(options, detail::triplet_operands(anchor, positive, negative, weights));
 }

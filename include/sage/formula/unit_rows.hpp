@@ -1,0 +1,89 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/math/functions.hpp>
+#include <sage/math/lanes.hpp>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// Two rows scaled to unit length, û = u / max(‖u‖, eps), and their difference without the rounding errors of
+/// the unit vectors, which near rows would consist of:
+///
+///   û − v̂ = (u − v)/L + w (1/‖u‖ − 1/‖v‖),   L the longer norm, w the shorter row
+///   1/‖u‖ − 1/‖v‖ = e/(‖u‖ ‖v‖ (‖u‖ + ‖v‖)),   e = ‖v‖² − ‖u‖² = Σ (v − u)(v + u)
+///
+/// A row shorter than eps is divided by eps, as in torch.nn.functional.normalize, and has no projection.
+template <class V>
+struct unit_norms {
+  V u = V(0), v = V(0);  // Σ u², Σ v²
+  V excess = V(0);       // Σ (v − u)(v + u)
+
+  SAGE_HD SAGE_INLINE void accumulate(V const& x, V const& y) {
+    u = u + x * x;
+    v = v + y * y;
+    excess = excess + (y - x) * (y + x);
+  }
+  SAGE_HD SAGE_INLINE void combine(unit_norms const& b) {
+    u = u + b.u;
+    v = v + b.v;
+    excess = excess + b.excess;
+  }
+};
+
+template <class V>
+struct unit_scales {
+  V u, v;                  // 1 / max(norm, eps)
+  V longer;                // 1 / L
+  V rest_u, rest_v;        // 1/‖u‖ − 1/‖v‖ for the shorter row, 0 for the longer
+  V length_u, length_v;    // ‖û‖²: 1, or less for a row shorter than eps
+  V is_long_u, is_long_v;  // 1, or 0 for a row shorter than eps
+
+  SAGE_HD SAGE_INLINE V difference(V const& x, V const& y) const {
+    return longer * math::rounded(x - y) + (rest_u * x + rest_v * y);
+  }
+};
+
+template <class V>
+SAGE_HD SAGE_INLINE unit_scales<V> scales_of(unit_norms<V> const& a, double eps) {
+  using math::sqrt;
+  V const zero = V(0), one = V(1), floor = V(scalar_of<V>(eps));
+  V const norm_u = sqrt(a.u), norm_v = sqrt(a.v);
+  auto const short_u = norm_u < floor, short_v = norm_v < floor;
+  unit_scales<V> s;
+  s.u = one / math::select(short_u, floor, norm_u);
+  s.v = one / math::select(short_v, floor, norm_v);
+  auto const v_longer = s.v < s.u;
+  s.longer = math::select(v_longer, s.v, s.u);
+  // Where a norm is not the row's own, or has overflowed, the difference of the scales is all there is.
+  V const near = a.excess / (norm_u + norm_v) * s.longer * math::select(v_longer, s.u, s.v);
+  V const plain = math::select(math::magnitude(a.excess) < math::infinity<V>(), near, s.u - s.v);
+  V const rest = math::select(short_u, s.u - s.v, math::select(short_v, s.u - s.v, plain));
+  s.rest_u = math::select(v_longer, rest, zero);
+  s.rest_v = math::select(v_longer, zero, rest);
+  V const x = norm_u * s.u, y = norm_v * s.v;
+  s.length_u = math::select(short_u, x * x, one);
+  s.length_v = math::select(short_v, y * y, one);
+  s.is_long_u = math::select(short_u, zero, one);
+  s.is_long_v = math::select(short_v, zero, one);
+  return s;
+}
+
+/// What the gradients of a function of ‖û − v̂‖² need: c_u ((û − v̂) − along_u û) and c_v ((v̂ − û) − along_v
+/// v̂).
+template <class V>
+struct unit_slope {
+  V c_u, c_v;
+  V along_u, along_v;  // times the scales of the operands
+  V longer, rest_u, rest_v;
+
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& x, V const& y) const {
+    V const t = longer * math::rounded(x - y) + (rest_u * x + rest_v * y);
+    return {{c_u * (t - along_u * x), c_v * (-t - along_v * y)}};
+  }
+};
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage

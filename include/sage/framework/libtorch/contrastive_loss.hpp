@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/framework/libtorch/operands.hpp>
+#include <sage/loss/contrastive.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace libtorch {
+
+/// Contrastive loss of pairs, see sage::contrastive_loss; differentiable by both rows of a pair.
+///
+/// Options:   a sage::contrastive_loss; `{.margin = 0.5}` for the Euclidean distance and squared hinges.
+/// Shapes:    first, second (…, D); labels (…) of any integer type, 1 for pairs that belong together; weights
+///            (…) or undefined for none; the value ().
+/// Cost:      one pass here, with gradients only for tensors that require grad; backward scales them.
+/// Errors:    shape_error, argument_error; c10::Error for a second derivative.
+/// Example:   sage::libtorch::contrastive_loss(u, v, labels, sage::contrastive_loss<>{.margin =
+///            0.5}).backward();
+template <class Distance = euclidean, class Hinge = hinge::squared>
+at::Tensor contrastive_loss(at::Tensor const& first, at::Tensor const& second, at::Tensor const& labels,
+                            sage::contrastive_loss<Distance, Hinge> const& options = {},
+                            at::Tensor const& weights = {}) {
+  detail::operands<2> const x{options.name, {"first", "second"}, {first, second}, weights};
+  at::Tensor const y = detail::int64_labels(labels, options.name);
+  return detail::reduced(options, x, view<std::int64_t const>(y));
+}
+
+/// Its unreduced values, (…).
+template <class Distance = euclidean, class Hinge = hinge::squared>
+at::Tensor contrastive_loss_per_sample(at::Tensor const& first, at::Tensor const& second,
+                                       at::Tensor const& labels,
+                                       sage::contrastive_loss<Distance, Hinge> const& options = {},
+                                       at::Tensor const& weights = {}) {
+  detail::operands<2> const x{options.name, {"first", "second"}, {first, second}, weights};
+  at::Tensor const y = detail::int64_labels(labels, options.name);
+  return detail::unreduced(options, x, view<std::int64_t const>(y));
+}
+
+}  // namespace libtorch
+SAGE_ABI_END
+}  // namespace sage

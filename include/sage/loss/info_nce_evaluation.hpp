@@ -1,0 +1,291 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/formula/info_nce.hpp>
+#include <sage/loss/arguments.hpp>
+#include <sage/loss/batch_pairs.hpp>
+#include <sage/loss/batch_samples.hpp>
+#include <sage/loss/own_candidates.hpp>
+
+#include <array>
+#include <concepts>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// The members of info_nce_loss. The number of arguments tells negatives of one's own (three inputs) from
+/// those of the batch (two).
+template <class Loss>
+class info_nce_evaluation {
+ public:
+  explicit info_nce_evaluation(Loss const& loss) noexcept : loss_(loss) {}
+
+  template <class... Args>
+  auto value(Args&&... args) const {
+    return bound<arguments::inputs>([&](auto& b) { return reduced(b, 1.0); }, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  auto value_and_grad(Args&&... args) const {
+    return bound<arguments::with_gradients>([&](auto& b) { return reduced(b, 1.0); },
+                                            std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void per_sample(Args&&... args) const {
+    bound<arguments::with_output>(
+        [&](auto& b) {
+          b.compute();
+          b.write_losses();
+        },
+        std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void backward(Args&&... args) const {
+    split_executor(
+        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
+                                                           Rest&&... rest) {
+          bound<arguments::with_gradients>(
+              [&](auto& b) {
+                if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
+                  b.set_factors(upstream);
+                  b.compute();
+                } else {
+                  static_assert(std::convertible_to<Upstream, double>,
+                                "sage: upstream must be a number, or a tensor with one element per sample");
+                  reduced(b, static_cast<double>(upstream));
+                }
+              },
+              executor, std::forward<Rest>(rest)...);
+        },
+        std::forward<Args>(args)...);
+  }
+
+ private:
+  enum class arguments { inputs, with_gradients, with_output };
+  static constexpr char const* input_names[3] = {"anchor", "positive", "negatives"};
+  static constexpr char const* gradient_names[3] = {"d_anchor", "d_positive", "d_negatives"};
+
+  // Operands, outputs and weights of one call, checked. Inputs is 2 or 3.
+  template <class E, std::size_t Inputs, class Executor>
+  struct batch {
+    using element = E;
+    using A = accumulator_t<E>;
+    using distance_type = std::remove_cvref_t<decltype(std::declval<Loss const&>().distance)>;
+
+    Loss const& loss;
+    Executor const& executor;
+    std::array<rows_view<E const>, Inputs> x;
+    std::array<gradient_rows<E>, Inputs> g{};
+    rows_view<E> out{};
+    batch_samples<E> samples;
+    index_t negatives_each;
+    row_buffer<rating<A>> ratings, reverse_ratings;
+    row_buffer<A> factors;
+    bool with_gradient = false;
+
+    template <class Weights>
+    batch(Loss const& l, Executor const& e, std::array<rows_view<E const>, Inputs> const& views,
+          Weights const& weights, index_t k)
+        : loss(l),
+          executor(e),
+          x(views),
+          samples(Loss::name, views[0].rows, weights),
+          negatives_each(k),
+          ratings(views[0].rows),
+          reverse_ratings(l.symmetric ? views[0].rows : 0),
+          factors(views[0].rows) {}
+
+    A share() const noexcept { return loss.symmetric ? A(0.5) : A(1); }
+
+    void set_factor(A const& scale) {
+      for (index_t i = 0; i < x[0].rows; ++i) factors[i] = share() * samples.weight(i) * scale;
+    }
+    template <class Upstream>
+    void set_factors(Upstream const& upstream) {
+      auto const v = input_view<E>(Loss::name, "upstream", upstream);
+      require_rank(Loss::name, "upstream", v);
+      require_one_per_row(Loss::name, "upstream", v, x[0].rows);
+      auto const u = as_elements(v);
+      for (index_t i = 0; i < x[0].rows; ++i)
+        factors[i] = share() * samples.weight(i) * static_cast<A>(*u.row(i));
+    }
+
+    // The ratings of all samples, and the gradients with the factors that were set.
+    void compute() {
+      info_nce_rule rule{loss.temperature, Inputs == 3};
+      if constexpr (Inputs == 3) {
+        executor(own_candidates<distance_type, info_nce_rule, E>{
+            loss.distance, rule, x[0], x[1], x[2], g[0], g[1], g[2], samples.left_out(), ratings.data(),
+            with_gradient ? factors.data() : nullptr, negatives_each, x[0].rows,
+            (negatives_each + 1) * x[0].length});
+      } else {
+        gradient_sums<E> d_anchor(g[0]), d_positive(g[1]);
+        auto const run = [&](int queries, int keys, rating<A>* to, gradient_sums<E>& d_queries,
+                             gradient_sums<E>& d_keys) {
+          batch_pairs<distance_type, info_nce_rule, E> const pairs{loss.distance,
+                                                                   rule,
+                                                                   x[static_cast<std::size_t>(queries)],
+                                                                   x[static_cast<std::size_t>(keys)],
+                                                                   samples.left_out(),
+                                                                   to,
+                                                                   factors.data()};
+          run_batch_pairs(pairs, with_gradient ? &d_queries : nullptr, with_gradient ? &d_keys : nullptr,
+                          executor);
+        };
+        run(0, 1, ratings.data(), d_anchor, d_positive);
+        if (loss.symmetric) {
+          run(1, 0, reverse_ratings.data(), d_positive, d_anchor);
+          for (index_t i = 0; i < x[0].rows; ++i) {
+            ratings[i].loss = A(0.5) * (ratings[i].loss + reverse_ratings[i].loss);
+            ratings[i].active = ratings[i].loss > A(0) ? 1 : 0;
+          }
+        }
+        d_anchor.finish();
+        d_positive.finish();
+      }
+    }
+
+    void write_losses() {
+      for (index_t i = 0; i < x[0].rows; ++i)
+        *out.row(i) = static_cast<E>(samples.weight(i) * ratings[i].loss);
+    }
+  };
+
+  template <arguments Given, class F, class... Args>
+  auto bound(F const& f, Args&&... args) const {
+    return split_executor(
+        [&](auto const& executor, auto&&... rest) {
+          return split_weights(
+              [&](auto const& weights, auto const& tensors) {
+                constexpr std::size_t count = std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>>;
+                constexpr std::size_t inputs = Given == arguments::inputs           ? count
+                                               : Given == arguments::with_gradients ? count / 2
+                                                                                    : count - 1;
+                static_assert(
+                    (inputs == 2 || inputs == 3) &&
+                        (Given != arguments::with_gradients || count == 2 * inputs),
+                    "sage: info_nce_loss takes anchor and positive, and negatives if they are not those of "
+                    "the "
+                    "batch; then as many gradient outputs for value_and_grad and backward, or one output for "
+                    "per_sample");
+                return with_element_of(Loss::name, "anchor", std::get<0>(tensors),
+                                       [&]<class E>(std::type_identity<E>) {
+                                         return [&]<std::size_t... I>(std::index_sequence<I...>) {
+                                           return bound_as<E, Given>(executor, weights, tensors, f,
+                                                                     evaluated(std::get<I>(tensors))...);
+                                         }
+                                         (std::make_index_sequence<inputs>{});
+                                       });
+              },
+              std::forward<decltype(rest)>(rest)...);
+        },
+        std::forward<Args>(args)...);
+  }
+
+  template <class E, arguments Given, class Executor, class Weights, class Tensors, class F, class... Inputs>
+  auto bound_as(Executor const& executor, Weights const& weights, Tensors const& tensors, F const& f,
+                Inputs const&... input) const {
+    loss_.validate();
+    constexpr std::size_t inputs = sizeof...(Inputs);
+    auto const views = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return std::make_tuple(checked<E, I>(input)...);
+    }
+    (std::make_index_sequence<inputs>{});
+    auto const& anchor = std::get<0>(views);
+    require_same_shape(Loss::name, "positive", std::get<1>(views), "anchor", anchor);
+    index_t negatives_each = 0;
+    if constexpr (inputs == 3) negatives_each = require_negatives(std::get<2>(views), anchor);
+    auto const rows = std::apply(
+        [](auto const&... v) { return std::array<rows_view<E const>, inputs>{read_only(as_rows(v))...}; },
+        views);
+    batch<E, inputs, Executor> b(loss_, executor, rows, weights, negatives_each);
+    if constexpr (Given == arguments::with_gradients) {
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((b.g[I] = gradient_of<E>(Loss::name, gradient_names[I], std::get<inputs + I>(tensors),
+                                  input_names[I], std::get<I>(views))),
+         ...);
+      }
+      (std::make_index_sequence<inputs>{});
+      require_disjoint(b);
+    }
+    if constexpr (Given == arguments::with_output)
+      b.out = per_sample_output<E>(Loss::name, std::get<inputs>(tensors), b.x[0].rows);
+    return f(b);
+  }
+
+  template <class E, std::size_t I, class Input>
+  static auto checked(Input const& input) {
+    auto const v = input_view<E>(Loss::name, input_names[I], input);
+    using view = decltype(v);
+    static_assert(std::is_same_v<typename view::value_type, E>,
+                  "sage: all inputs of a loss have one element type");
+    static_assert(view::space == memory_space::host,
+                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_rank(Loss::name, input_names[I], v);
+    return v;
+  }
+
+  // K of negatives (…, K, D) for anchors (…, D).
+  template <class Negatives, class Anchor>
+  index_t require_negatives(Negatives const& n, Anchor const& a) const {
+    std::size_t const last = a.rank() - 1;
+    bool fits = n.rank() == a.rank() + 1 && n.extent(n.rank() - 1) == a.extent(last);
+    for (std::size_t d = 0; fits && d < last; ++d) fits = n.extent(d) == a.extent(d);
+    if (!fits)
+      raise<shape_error>(Loss::name, ": negatives has shape ", shape_text(n), ", anchor ", shape_text(a),
+                         ", expected (..., K, D) for an anchor of (..., D)");
+    if (loss_.symmetric)
+      raise<argument_error>(Loss::name,
+                            ": symmetric is true, expected false with negatives of each anchor's own");
+    return n.extent(last);
+  }
+
+  template <class Batch>
+  static void require_disjoint(Batch& b) {
+    for (std::size_t i = 0; i < b.g.size(); ++i) {
+      b.with_gradient = b.with_gradient || b.g[i].mode != gradient_mode::skip;
+      for (std::size_t k = 0; k < b.g.size(); ++k) {
+        require_apart(Loss::name, gradient_names[i], b.g[i], input_names[k], b.x[k]);
+        if (k < i) require_outputs_apart(Loss::name, gradient_names[i], b.g[i], gradient_names[k], b.g[k]);
+      }
+    }
+  }
+
+  // The number of samples that a mean is over is known beforehand; of those with a loss only after a run.
+  template <class Batch>
+  auto reduced(Batch& b, double upstream) const {
+    using E = typename Batch::element;
+    using A = accumulator_t<E>;
+    using wide = wide_t<A>;
+    bool const with_gradient = b.with_gradient;
+    if (with_gradient) {
+      wide normalizer = wide(1);
+      if (loss_.reduction == reduction::mean) {
+        normalizer = wide(0);
+        for (index_t i = 0; i < b.x[0].rows; ++i) normalizer = normalizer + wide(b.samples.weight(i));
+      } else if (loss_.reduction == reduction::mean_active) {
+        b.with_gradient = false;
+        b.compute();
+        normalizer = batch_totals<E>(b.samples, b.ratings.data()).active;
+      }
+      b.with_gradient = true;
+      b.set_factor(static_cast<A>(upstream) * reciprocal<A>(normalizer));
+    }
+    b.compute();
+    batch_totals<E> const t(b.samples, b.ratings.data());
+    auto const normalizer = t.normalizer(loss_.reduction);
+    bool const nothing =
+        normalizer == wide(0) && (b.samples.has_weights() || loss_.reduction == reduction::mean_active);
+    return loss_result<A>{nothing ? A(0) : static_cast<A>(t.loss / normalizer), t.active_triplets,
+                          t.non_finite};
+  }
+
+  Loss const& loss_;
+};
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage

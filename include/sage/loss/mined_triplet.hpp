@@ -1,0 +1,80 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/formula/hinge.hpp>
+#include <sage/formula/mining.hpp>
+#include <sage/formula/normalized_euclidean.hpp>
+#include <sage/loss/mined_triplet_evaluation.hpp>
+#include <sage/loss/reduction.hpp>
+
+#include <utility>
+
+namespace sage {
+SAGE_ABI_BEGIN
+
+/// Triplet margin loss of a batch of rows with class labels, its triplets found in the batch.
+///
+///   l_i = Σ h(m + d(x_i, x_p) − d(x_i, x_n)) over the triplets of anchor i:  y_p = y_i, p ≠ i,  y_n ≠ y_i
+///
+/// Members:   loss(x, y), loss.value_and_grad(x, y, d_x), loss.per_sample(x, y, out) with the sum over each
+///            anchor's triplets, loss.backward(upstream, x, y, d_x) with a number or one value for each
+///            anchor; an executor may stand first, weights(w) last: w_i multiplies the triplets of anchor i,
+///            and a sample of weight 0 is out of the batch, as a positive and as a negative too.
+/// Result:    mined_result: the value, `triplets` that were taken, `active` of them with l > 0, non-finite
+///            anchors.
+/// Mining:    batch_hard, batch_all, semi_hard (formula/mining.hpp), which is not differentiated.
+/// Distances, hinges: those of triplet_margin_loss.
+/// Reduction: mean over the triplets taken; mean_active over those with l > 0; 0 where there are none; sum.
+/// Source:    pytorch-metric-learning: TripletMarginLoss(margin)(x, y, miner(x, y)) with its default
+///            distance, which is normalized_euclidean, and its default reducer, which is
+///            reduction::mean_active; miner BatchHardMiner() for batch_hard, TripletMarginMiner(margin,
+///            "semihard") for semi_hard, none or "all" for batch_all; smooth_loss=True is hinge::softplus.
+///            Its swap is not offered. Where two positives or negatives are equally hard the first is taken;
+///            torch.max leaves that open. Equal rows of one class have gradient 0.
+/// Shapes:    x (…, D); y (…) of any integer type and value; per-sample values (…); d_x like x. Any strides.
+/// Units:     those of the distance.
+/// Precision: distances from differences of rows. (pytorch-metric-learning takes torch.cdist's scalar products
+///            for more than 25 rows, whose digits cancel where rows are near.)
+/// Edge:      an anchor without a positive or without a negative has loss 0 and no triplet; a row with NaN or
+///            infinity gives NaN for itself and is neither positive nor negative of another; an empty batch
+///            has value 0.
+/// Errors:    shape_error, argument_error (margin < 0, d_x overlaps x), before any write.
+/// Cost:      N² distances of D elements, twice for the gradient of a mean; batch_all and semi_hard besides
+///            one evaluation of the hinge for each triplet. Memory O(N): 64 rows of N distances, with
+///            gradients (2 + |slope|) times that; for halves N·D floats more. The result is bitwise the same
+///            for any number of threads.
+template <class Mining = batch_hard, class Distance = normalized_euclidean, class Hinge = hinge::clamp>
+struct mined_triplet_loss {
+  double margin = 0.2;
+  sage::reduction reduction = sage::reduction::mean;
+  Distance distance{};
+
+  static constexpr char const* name = "mined_triplet_loss";
+  auto rule(index_t const* labels) const noexcept {
+    return detail::mining_rule<Mining, Hinge>{margin, labels};
+  }
+  void validate() const {
+    if (!(margin >= 0)) detail::raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
+    detail::require_valid(name, distance);
+  }
+
+  template <class... Args>
+  auto operator()(Args&&... args) const {
+    return detail::mined_triplet_evaluation(*this).value(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  auto value_and_grad(Args&&... args) const {
+    return detail::mined_triplet_evaluation(*this).value_and_grad(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void per_sample(Args&&... args) const {
+    detail::mined_triplet_evaluation(*this).per_sample(std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void backward(Args&&... args) const {
+    detail::mined_triplet_evaluation(*this).backward(std::forward<Args>(args)...);
+  }
+};
+
+SAGE_ABI_END
+}  // namespace sage

@@ -1,0 +1,227 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/loss/arguments.hpp>
+#include <sage/loss/batch_pairs.hpp>
+#include <sage/loss/batch_samples.hpp>
+
+#include <concepts>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace sage {
+
+/// The reduced loss of mined triplets with its diagnostics.
+template <class A>
+struct mined_result {
+  A value{};
+  index_t triplets = 0;    // triplets that the mining took
+  index_t active = 0;      // those of them with l > 0
+  index_t non_finite = 0;  // anchors whose loss is infinite or NaN
+
+  /// In another precision, see loss_result.
+  template <class B>
+  explicit constexpr operator mined_result<B>() const {
+    return {static_cast<B>(value), triplets, active, non_finite};
+  }
+};
+
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// The members of mined_triplet_loss.
+template <class Loss>
+class mined_triplet_evaluation {
+ public:
+  explicit mined_triplet_evaluation(Loss const& loss) noexcept : loss_(loss) {}
+
+  template <class... Args>
+  auto value(Args&&... args) const {
+    return bound<2>([&](auto const& e, auto& b, auto&&) { return reduced(e, b, 1.0, skip); },
+                    std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  auto value_and_grad(Args&&... args) const {
+    return bound<3>([&](auto const& e, auto& b, auto&& g) { return reduced(e, b, 1.0, g); },
+                    std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void per_sample(Args&&... args) const {
+    bound<3>([&](auto const& e, auto& b, auto&& out) { unreduced(e, b, out); }, std::forward<Args>(args)...);
+  }
+  template <class... Args>
+  void backward(Args&&... args) const {
+    split_executor(
+        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
+                                                           Rest&&... rest) {
+          bound<3>(
+              [&](auto const& e, auto& b, auto&& g) {
+                if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
+                  weighted_anchors(e, b, upstream, g);
+                } else {
+                  static_assert(std::convertible_to<Upstream, double>,
+                                "sage: upstream must be a number, or a tensor with one element per sample");
+                  reduced(e, b, static_cast<double>(upstream), g);
+                }
+              },
+              executor, std::forward<Rest>(rest)...);
+        },
+        std::forward<Args>(args)...);
+  }
+
+ private:
+  // Rows, labels and weights of one call, checked.
+  template <class E, class View>
+  struct batch {
+    using element = E;
+    using A = accumulator_t<E>;
+
+    View view;
+    rows_view<E const> x;
+    row_buffer<index_t> labels;
+    batch_samples<E> samples;
+    row_buffer<rating<A>> ratings;
+    row_buffer<A> factors;
+
+    template <class Weights>
+    batch(View const& v, Weights const& weights)
+        : view(v),
+          x(read_only(as_rows(v))),
+          labels(x.rows),
+          samples(Loss::name, x.rows, weights),
+          ratings(x.rows),
+          factors(x.rows) {}
+  };
+
+  // Calls f(executor, batch, the argument after the labels).
+  template <std::size_t Tensors, class F, class... Args>
+  auto bound(F const& f, Args&&... args) const {
+    return split_executor(
+        [&](auto const& executor, auto&&... rest) {
+          return split_weights(
+              [&](auto const& weights, auto const& tensors) {
+                static_assert(
+                    std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Tensors,
+                    "sage: mined_triplet_loss takes embeddings and labels, then one gradient output for "
+                    "value_and_grad and backward, or one output for per_sample");
+                return with_element_of(
+                    Loss::name, "embeddings", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
+                      return bound_as<E>(executor, weights, tensors, f, evaluated(std::get<0>(tensors)));
+                    });
+              },
+              std::forward<decltype(rest)>(rest)...);
+        },
+        std::forward<Args>(args)...);
+  }
+
+  template <class E, class Executor, class Weights, class Tensors, class F, class X>
+  auto bound_as(Executor const& executor, Weights const& weights, Tensors const& tensors, F const& f,
+                X const& embeddings) const {
+    loss_.validate();
+    auto const v = input_view<E>(Loss::name, "embeddings", embeddings);
+    static_assert(decltype(v)::space == memory_space::host,
+                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_rank(Loss::name, "embeddings", v);
+    batch<E, std::remove_const_t<decltype(v)>> b(v, weights);
+    read_labels(std::get<1>(tensors), b);
+    if constexpr (std::tuple_size_v < Tensors >> 2) {
+      return f(executor, b, std::get<2>(tensors));
+    } else {
+      return f(executor, b, none_t{});
+    }
+  }
+
+  template <class Labels, class Batch>
+  static void read_labels(Labels const& labels, Batch& b) {
+    auto const read = [&](auto const& v) {
+      require_rank(Loss::name, "labels", v);
+      require_one_per_row(Loss::name, "labels", v, b.x.rows);
+      auto const elements = as_elements(v);
+      for (index_t i = 0; i < b.x.rows; ++i) b.labels[i] = static_cast<index_t>(*elements.row(i));
+    };
+    if constexpr (runtime_typed_tensor<Labels>) {
+      tensor_traits<Labels>::visit_integers(labels, Loss::name, "labels", read);
+    } else {
+      static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
+      read(as_view(labels));
+    }
+  }
+
+  template <class Batch, class G>
+  auto output(Batch const& b, G& g) const {
+    auto const out =
+        gradient_of<typename Batch::element>(Loss::name, "d_embeddings", g, "embeddings", b.view);
+    require_apart(Loss::name, "d_embeddings", out, "embeddings", b.x);
+    return out;
+  }
+
+  template <class Batch>
+  auto pairs_of(Batch& b) const {
+    using E = typename Batch::element;
+    auto const rule = loss_.rule(b.labels.data());
+    return batch_pairs<std::remove_cvref_t<decltype(loss_.distance)>, std::remove_cvref_t<decltype(rule)>, E>{
+        loss_.distance, rule, b.x, b.x, b.samples.left_out(), b.ratings.data(), b.factors.data()};
+  }
+
+  template <class Executor, class Batch, class G>
+  auto reduced(Executor const& executor, Batch& b, double upstream, G& g) const {
+    using E = typename Batch::element;
+    using A = accumulator_t<E>;
+    auto const out = output(b, g);
+    auto const pairs = pairs_of(b);
+    bool const with_gradient = out.mode != gradient_mode::skip;
+    // How many triplets a mean is over is known only after all anchors: its gradient takes a second run.
+    if (!with_gradient || loss_.reduction != reduction::sum)
+      run_batch_pairs<decltype(pairs.distance), decltype(pairs.rule), E>(pairs, nullptr, nullptr, executor);
+    if (with_gradient) {
+      A scale = static_cast<A>(upstream);
+      if (loss_.reduction != reduction::sum)
+        scale =
+            scale * reciprocal<A>(batch_totals<E>(b.samples, b.ratings.data()).normalizer(loss_.reduction));
+      for (index_t i = 0; i < b.x.rows; ++i) b.factors[i] = scale * b.samples.weight(i);
+      run_gradient(executor, pairs, out);
+    }
+    batch_totals<E> const t(b.samples, b.ratings.data());
+    auto const normalizer = t.normalizer(loss_.reduction);
+    using wide = wide_t<A>;
+    return mined_result<A>{normalizer == wide(0) ? A(0) : static_cast<A>(t.loss / normalizer), t.triplets,
+                           t.active_triplets, t.non_finite};
+  }
+
+  template <class Executor, class Batch, class Upstream, class G>
+  void weighted_anchors(Executor const& executor, Batch& b, Upstream const& upstream, G& g) const {
+    using E = typename Batch::element;
+    using A = accumulator_t<E>;
+    auto const v = input_view<E>(Loss::name, "upstream", upstream);
+    require_rank(Loss::name, "upstream", v);
+    require_one_per_row(Loss::name, "upstream", v, b.x.rows);
+    auto const u = as_elements(v);
+    auto const out = output(b, g);
+    for (index_t i = 0; i < b.x.rows; ++i) b.factors[i] = b.samples.weight(i) * static_cast<A>(*u.row(i));
+    if (out.mode != gradient_mode::skip) run_gradient(executor, pairs_of(b), out);
+  }
+
+  template <class Executor, class Pairs, class Out>
+  static void run_gradient(Executor const& executor, Pairs const& pairs, Out const& out) {
+    gradient_sums sums(out);
+    run_batch_pairs(pairs, &sums, &sums, executor);
+    sums.finish();
+  }
+
+  template <class Executor, class Batch, class Out>
+  void unreduced(Executor const& executor, Batch& b, Out& out) const {
+    using E = typename Batch::element;
+    auto const to = per_sample_output<E>(Loss::name, out, b.x.rows);
+    auto const pairs = pairs_of(b);
+    run_batch_pairs<decltype(pairs.distance), decltype(pairs.rule), E>(pairs, nullptr, nullptr, executor);
+    for (index_t i = 0; i < b.x.rows; ++i)
+      *to.row(i) = static_cast<E>(b.samples.weight(i) * b.ratings[i].loss);
+  }
+
+  Loss const& loss_;
+};
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage
