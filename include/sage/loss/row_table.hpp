@@ -57,12 +57,22 @@ bool is_non_finite(A const& x) noexcept {
   }
 }
 
+/// An element for a message; an autodiff scalar by its value.
+template <class T>
+double number_in_text(T const& x) {
+  if constexpr (requires { static_cast<double>(x); }) {
+    return static_cast<double>(x);
+  } else {
+    return static_cast<double>(x.value());
+  }
+}
+
 /// Throws argument_error unless every weight is ≥ 0.
 template <class W>
 void require_weights(char const* function, rows_view<W> const& w) {
   for (index_t i = 0; i < w.rows; ++i)
     if (!(*w.row(i) >= W(0)))
-      raise<argument_error>(function, ": weights[", i, "] is ", static_cast<double>(*w.row(i)), ", expected >= 0");
+      raise<argument_error>(function, ": weights[", i, "] is ", number_in_text(*w.row(i)), ", expected >= 0");
 }
 inline void require_weights(char const*, none_t) {}
 
