@@ -20,7 +20,8 @@ SAGE_ABI_BEGIN
 /// Shapes:    z (…, K); labels (…) of any integer type; per-sample values (…); d_z like z. Any strides.
 /// Units:     nats.
 /// Edge:      ignored samples have loss 0 and gradient 0, even if they hold NaN (PyTorch: NaN gradient); if all are
-///            ignored the mean is NaN, as in PyTorch.
+///            ignored the mean is NaN, as in PyTorch. A loss beyond the largest number of the type is ∞; its gradient
+///            is finite.
 /// Errors:    shape_error, argument_error (a label outside [0, K), ε outside [0, 1]), before any write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   examples/quickstart.cpp

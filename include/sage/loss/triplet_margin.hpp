@@ -53,7 +53,8 @@ auto with_options(triplet_margin_loss<Distance> const& loss, F const& f);
 /// Units:     those of the embedding.
 /// Precision: accumulates in float for float and halves, double for double; the batch is summed one step wider.
 /// Edge:      equal rows have gradient 0 (PyTorch's eps makes it finite too); a NaN row gives NaN for itself and is
-///            counted in non_finite; the mean of an empty batch is NaN.
+///            counted in non_finite; the mean of an empty batch is NaN. A distance whose square overflows (1.8e19 in
+///            float) is ∞, one whose square vanishes (below 1e-23) is 0 without eps, both as in PyTorch.
 /// Errors:    shape_error, argument_error (margin < 0, eps < 0, overlapping outputs), before any write.
 /// Cost:      3 reads, 3 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
 /// Example:   examples/quickstart.cpp
