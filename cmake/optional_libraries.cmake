@@ -34,21 +34,58 @@ function(sage_find_package target package imported what)
   target_link_libraries(${target} INTERFACE ${imported})
 endfunction()
 
-# LibTorch: whichever CMAKE_PREFIX_PATH names, else the system's. LibTorch 1.13 is not valid C++20 for Clang, which
-# rejects std::vector<IValue> inside the definition of IValue: a small program tells, rather than a list of versions.
+# The LibTorch that CMAKE_PREFIX_PATH or Torch_DIR names, if it is one built for CUDA, as PyPI's package is: sets
+# <root> to its folder and <version>. Its own configuration stops CMake where no CUDA toolkit of its version is
+# installed; nothing here needs one.
+function(sage_find_libtorch_for_cuda root version)
+  cmake_path(CONVERT "$ENV{CMAKE_PREFIX_PATH}" TO_CMAKE_PATH_LIST prefixes)
+  foreach(folder IN LISTS Torch_DIR CMAKE_PREFIX_PATH prefixes ITEMS "$ENV{Torch_DIR}")
+    foreach(suffix IN ITEMS . Torch share/cmake/Torch)
+      cmake_path(ABSOLUTE_PATH folder NORMALIZE OUTPUT_VARIABLE config)
+      cmake_path(APPEND config "${suffix}")
+      if(folder AND EXISTS "${config}/TorchConfig.cmake")
+        cmake_path(SET found NORMALIZE "${config}/../../..")
+        if(EXISTS "${found}/lib/libtorch_cuda.so" AND EXISTS "${found}/lib/libtorch_cpu.so")
+          file(STRINGS "${config}/TorchConfigVersion.cmake" line REGEX "PACKAGE_VERSION \"[^\"]+\"" LIMIT_COUNT 1)
+          string(REGEX REPLACE ".*\"([^\"]+)\".*" "\\1" line "${line}")
+          set(${root} "${found}" PARENT_SCOPE)
+          set(${version} "${line}" PARENT_SCOPE)
+        endif()
+        return()
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
+# LibTorch: whichever CMAKE_PREFIX_PATH or Torch_DIR names, else the system's; of one built for CUDA the CPU's half.
+# LibTorch 1.13 is not valid C++20 for Clang, which rejects std::vector<IValue> inside the definition of IValue: a small
+# program tells, rather than a list of versions.
 function(sage_find_libtorch)
-  find_package(Torch QUIET)
-  if(NOT Torch_FOUND)
-    sage_left_out("the LibTorch tests and sage_train" "no LibTorch")
-    return()
+  sage_find_libtorch_for_cuda(root Torch_VERSION)
+  if(root)
+    set(TORCH_LIBRARIES sage_libtorch_cpu)
+    set(which "LibTorch ${Torch_VERSION}, the CPU's half of ${root}")
+    add_library(sage_libtorch_cpu INTERFACE IMPORTED)  # seen by the check below
+    target_include_directories(sage_libtorch_cpu SYSTEM INTERFACE
+      "${root}/include" "${root}/include/torch/csrc/api/include")
+    target_link_libraries(sage_libtorch_cpu INTERFACE "${root}/lib/libtorch_cpu.so" "${root}/lib/libc10.so")
+  else()
+    find_package(Torch QUIET)
+    if(NOT Torch_FOUND)
+      sage_left_out("the LibTorch tests and sage_train" "no LibTorch")
+      return()
+    endif()
+    set(which "LibTorch ${Torch_VERSION}")
   endif()
   set(CMAKE_CXX_STANDARD 20)
   set(CMAKE_REQUIRED_LIBRARIES ${TORCH_LIBRARIES})
   set(CMAKE_REQUIRED_QUIET TRUE)
-  check_cxx_source_compiles("#include <ATen/core/ivalue.h>\nint main() {}" SAGE_LIBTORCH_IS_CXX20)
-  if(NOT SAGE_LIBTORCH_IS_CXX20)
+  # One answer for each LibTorch: the build folder may have seen another.
+  string(MAKE_C_IDENTIFIER "SAGE_LIBTORCH_IS_CXX20_${Torch_VERSION}${root}" is_cxx20)
+  check_cxx_source_compiles("#include <ATen/core/ivalue.h>\nint main() { return c10::IValue(1).toInt() - 1; }" ${is_cxx20})
+  if(NOT ${is_cxx20})
     sage_left_out("the LibTorch tests and sage_train"
-      "LibTorch ${Torch_VERSION} does not compile as C++20 with ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
+      "${which} does not compile as C++20, or not link, with ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
     return()
   endif()
   add_library(sage_libtorch INTERFACE)
@@ -58,7 +95,7 @@ function(sage_find_libtorch)
   if(NOT old_strings EQUAL -1)
     set(SAGE_LIBTORCH_HAS_OLD_STRINGS TRUE PARENT_SCOPE)
   endif()
-  message(STATUS "SAGE: LibTorch ${Torch_VERSION}")
+  message(STATUS "SAGE: ${which}")
 endfunction()
 
 sage_find_libtorch()

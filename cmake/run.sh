@@ -24,7 +24,8 @@ the second time. They work from any directory. Arguments are handed on: 'test -R
 
 environment:
   SAGE_NO_INSTALL=1    install nothing; use what is there
-  CMAKE_PREFIX_PATH    folder of a LibTorch of your own; Debian's is then not installed
+  CMAKE_PREFIX_PATH    folder of a LibTorch of your own; Debian's is then not installed. PyPI's (pip install torch):
+                       CMAKE_PREFIX_PATH=\$(python3 -c 'import torch; print(torch.utils.cmake_prefix_path)') cmake/run.sh test
   CXX                  compiler, GCC 12 or Clang 14 at least
 TEXT
 }
@@ -115,7 +116,9 @@ libtorch() { if [[ -z ${CMAKE_PREFIX_PATH:-}${Torch_DIR:-} ]]; then echo libtorc
 configure() {
   say "configuring build/default"
   mkdir -p "$build"
-  (cd "$root" && cmake --preset default) >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
+  # A LibTorch found before must not stand in the way of the one that is named now.
+  (cd "$root" && cmake --preset default -U 'Torch_DIR' -U 'Caffe2_DIR' -U '*TORCH_LIBRARY' -U 'c10*_LIBRARY') \
+    >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
   grep -E '^-- SAGE|[Ww]arning' "$build.log" >&2 || true
 }
 

@@ -20,6 +20,7 @@ set(may_include_. augment loss formula exec tensor math core)  # sage.hpp itself
 # A foreign library by the first folder of its headers. A file that includes one is named after it, and stands in
 # adapt/ or framework/.
 set(library_of_Eigen eigen)
+set(library_of_unsupported eigen)
 set(library_of_xtensor xtensor)
 set(library_of_xtl xtensor)
 set(library_of_ATen libtorch)

@@ -82,7 +82,7 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
     at_every_width([&](isa level) {
       CAPTURE(static_cast<int>(level));
       sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
-        f(sage::pack<float, decltype(bytes)::value / 4>(0.0f));
+        f(sage::pack<float, decltype(bytes)::value / 4>(0.0f), level);
       });
     });
   };
@@ -97,13 +97,13 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
     for (int k = 2; k < 40; ++k) s += (power *= u) / (k % 2 == 0 ? k : -k);
     return s;
   };
-  for_packs([&](auto const& v) SAGE_INLINE_LAMBDA {
+  for_packs([&](auto const& v, isa level) SAGE_INLINE_LAMBDA {
     using V = std::remove_cvref_t<decltype(v)>;
     for (int i = 1; i <= 2000; ++i) {
       auto const x = -static_cast<float>(i) * 0.0435f;  // to −87
       for (float const c : {1.0f, 0.37f})
-        see(worst_exp, sage::math::exp_of_product(V(x), V(c)).v[0], reference::exp(real(x) * real(c)),
-            2 * unit * std::abs(x * c));
+        see(worst_exp, sage::math::exp_of_product(V(x), sage::math::exponent_factor_of<V>(c)).v[0], reference::exp(real(x) * real(c)),
+            level == isa::baseline ? unit * std::abs(x * c) : 0);
       auto const u = static_cast<float>(i) / 2000;
       auto const l = sage::math::log1p_of_fraction(V(u));
       see(worst_log, l.log.v[0], reference::log(1 + real(u)));
@@ -121,7 +121,7 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
     }
   });
   CAPTURE(worst_exp / unit, worst_log / unit, worst_defect / unit, worst_artanh / unit);
-  CHECK((worst_exp > 0 && worst_exp <= 1 * unit));
+  CHECK((worst_exp > 0 && worst_exp <= 1.5 * unit));
   CHECK((worst_log > 0 && worst_log <= 2 * unit));
   CHECK((worst_defect > 0 && worst_defect <= 2.2 * unit));
   CHECK((worst_artanh > 0 && worst_artanh <= 3.5 * unit));
@@ -132,7 +132,7 @@ TEST_CASE("exp_of_product is 0 where softmax underflows, and keeps NaN") {
     sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
       using V = sage::pack<float, decltype(bytes)::value / 4>;
       auto const exp = [](float x, float c)
-                           SAGE_INLINE_LAMBDA { return sage::math::exp_of_product(V(x), V(c)).v[0]; };
+                           SAGE_INLINE_LAMBDA { return sage::math::exp_of_product(V(x), sage::math::exponent_factor_of<V>(c)).v[0]; };
       CHECK((exp(0, 1) == 1 && exp(-0.0f, 3) == 1 && exp(-inf, 1) == 0 && exp(-89, 1) == 0 &&
              exp(-1e-3f, 1e6f) == 0));
       CHECK(std::isnan(exp(not_a_number, 1)));

@@ -16,9 +16,14 @@ inline constexpr bool is_half<_Float16> = true;
 #endif
 
 /// The type in which rows of T are accumulated: float for halves, T itself for float, double, long double and
-/// autodiff scalars.
+/// autodiff scalars. Specialise it for a scalar whose operators give expressions instead of values: see
+/// adapt/eigen_autodiff.hpp.
 template <class T>
-using accumulator_t = std::conditional_t<is_half<std::remove_cv_t<T>>, float, std::remove_cv_t<T>>;
+struct accumulator_for {
+  using type = std::conditional_t<is_half<T>, float, T>;
+};
+template <class T>
+using accumulator_t = typename accumulator_for<std::remove_cv_t<T>>::type;
 
 /// The type in which O(rows) per-row values of type A are summed: one step wider where that is free.
 template <class A>

@@ -56,7 +56,7 @@ struct cross_entropy_formula {
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 1> const& z, row<V> const& r,
                                       Kept const& kept_here, maximum<V> const& m) const {
     V const x = z[0] - m.z;
-    V const e = math::exp_of_product(x, V(1));
+    V const e = math::exp_of_product(x, math::exponent_factor_of<V>(1));
     kept_here.set(0, e);
     auto const here = r.at_label();
     a.others = a.others + math::select(here, V(0), e);

@@ -95,20 +95,21 @@ struct jensen_shannon {
   SAGE_HD SAGE_INLINE sides<V> skewed(probability_pair<V> const& c) const {
     using T = scalar_of<V>;
     V const b = V(T(beta)), rest = V(T(1 - beta));
-    V const m = b * c.p + rest * c.q;
     sides<V> r;
-    one_side(c.p, -rest * c.difference, m, r.p, r.p_log);
-    one_side(c.q, b * c.difference, m, r.q, r.q_log);
+    one_side(c.p, V(-rest * c.difference), r.p, r.p_log);
+    one_side(c.q, V(b * c.difference), r.q, r.q_log);
     return r;
   }
 
-  // p φ(u) and p log(p/m); v is m − p = p u. Where u is small p φ(u) comes from the series of φ, else from v − p log(m/p).
+  // p φ(u) and p log(p/m); v is m − p = p u. Where u is small p φ(u) comes from the series of φ, else from
+  // v − p log(m/p) with m = p + v, for the linear terms must cancel to the last digit.
   template <class V>
-  SAGE_HD SAGE_INLINE static void one_side(V const& p, V const& v, V const& m, V& share, V& p_log) {
+  SAGE_HD SAGE_INLINE static void one_side(V const& p, V const& v, V& share, V& p_log) {
     using T = scalar_of<V>;
+    V const tiny = V(std::numeric_limits<T>::min());
     auto const is_near = math::magnitude(v) < V(T(0.25)) * p;
-    // p = 0 contributes v. m/p must not be infinite: 0 · ∞ would be NaN.
-    V const divisor = math::larger(p, V(std::numeric_limits<T>::min()));
+    // p = 0 contributes v. Neither m/p nor its logarithm must be infinite: 0 · ∞ would be NaN.
+    V const divisor = math::larger(p, tiny), m = math::larger(V(p + v), tiny);
     math::logarithm<V> const l = math::log_or_log1p(is_near, V(math::select(is_near, v, m) / divisor));
     p_log = -p * l.log;
     share = math::select(is_near, p * l.defect, v + p_log);

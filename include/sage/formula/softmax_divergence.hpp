@@ -63,7 +63,7 @@ struct softmax_divergence {
   template <class V>
   struct shifts {
     V p, q, difference;  // max z_p, max z_q, max z_p − max z_q
-    V t;                 // 1/T
+    math::exponent_factor<V> factor;  // 1/T
   };
   template <class V>
   struct exponentials {
@@ -106,16 +106,19 @@ struct softmax_divergence {
 
   template <class V>
   SAGE_HD SAGE_INLINE shifts<V> conclude(maxima<V> const& m, row<V> const&) const {
-    return {m.p, m.q, m.p - m.q, V(scalar_of<V>(1 / temperature))};
+    return {m.p, m.q, m.p - m.q, math::exponent_factor_of<V>(1 / temperature)};
   }
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
                                       Kept const& kept_here, shifts<V> const& m) const {
     using T = scalar_of<V>;
-    V const p = math::exp_of_product(V(z[0] - m.p), m.t), q = math::exp_of_product(V(z[1] - m.q), m.t);
+    V p = math::exp_of_product(V(z[0] - m.p), m.factor);
+    V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
     V const x = difference_of_logits(z, m);
-    V const d = math::select(math::magnitude(x) < V(T(0.34)), q * math::expm1_small(x), p - q);
+    auto const is_near = math::magnitude(x) < V(T(0.34));
+    V const d = math::select(is_near, q * math::expm1_small(x), p - q);
+    p = math::select(is_near, q + d, p);  // not the rounding of two exponentials, but their ratio's
     kept_here.set(0, p);
     kept_here.set(1, q);
     kept_here.set(2, d);
@@ -160,7 +163,7 @@ struct softmax_divergence {
   template <class V>
   SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, shifts<V> const& m, normalizers<V> const& n,
                                          sums<V> const& a) const {
-    return {divergence.value(a.of), r.upstream * m.t, m, n, a};
+    return {divergence.value(a.of), r.upstream * m.factor.c, m, n, a};
   }
 
   template <class V, class Kept>
@@ -177,10 +180,16 @@ struct softmax_divergence {
   }
 
  private:
-  // x: rounded, for -ffast-math must not re-associate it.
+  // x, from the difference of the classes' two logits where they are near, else from their distances to the maxima: a
+  // constant that one row has and the other has not costs no digit, and nothing overflows that need not. Rounded, for
+  // -ffast-math must not re-associate it.
   template <class V>
   SAGE_HD SAGE_INLINE V difference_of_logits(lanes<V, 2> const& z, shifts<V> const& m) const {
-    return math::rounded(math::rounded(z[0] - z[1]) - math::rounded(m.difference)) * m.t;
+    V const apart = math::rounded(z[0] - z[1]);
+    V const below_p = math::rounded(z[0] - m.p), below_q = math::rounded(z[1] - m.q);
+    auto const logits_are_near = math::magnitude(apart) < math::magnitude(below_p);
+    V const by_logits = math::rounded(apart - math::rounded(m.difference));
+    return math::select(logits_are_near, by_logits, math::rounded(below_p - below_q)) * m.t;
   }
 
   template <class V, class Kept>
@@ -191,7 +200,8 @@ struct softmax_divergence {
     c.q = kept_here[1] * n.q;
     c.difference = kept_here[2] * n.p - c.q * n.shift;
     if constexpr (uses_log_ratio) {
-      c.log_ratio = math::select(c.p + c.q == V(0), V(0), difference_of_logits(z, m) - n.c);
+      V const sum = c.p + c.q;  // 0 for a class that neither has; NaN stays
+      c.log_ratio = math::select(sum > V(0), difference_of_logits(z, m) - n.c, sum);
     } else {
       c.log_ratio = V(0);
     }

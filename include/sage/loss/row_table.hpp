@@ -44,13 +44,32 @@ class row_buffer {
   T* data_ = inline_;
 };
 
-/// Throws argument_error unless every weight is ≥ 0.
+/// An element for a message; an autodiff scalar by its value.
+template <class T>
+double number_in_text(T const& x) {
+  if constexpr (requires { static_cast<double>(x); }) {
+    return static_cast<double>(x);
+  } else {
+    return static_cast<double>(x.value());
+  }
+}
+
+template <class W>
+bool is_infinite_weight([[maybe_unused]] W const& x) noexcept {
+  if constexpr (std::is_integral_v<W>) {
+    return false;
+  } else {
+    return is_non_finite(static_cast<accumulator_t<W>>(x));
+  }
+}
+
+/// Throws argument_error unless every weight is finite and ≥ 0.
 template <class W>
 void require_weights(char const* function, rows_view<W> const& w) {
   if constexpr (!std::is_unsigned_v<std::remove_cv_t<W>>)  // bool is unsigned
     for (index_t i = 0; i < w.rows; ++i)
-      if (!(*w.row(i) >= W(0)))
-        raise<argument_error>(function, ": weights[", i, "] is ", static_cast<double>(*w.row(i)), ", expected >= 0");
+      if (W const x = *w.row(i); !(x >= W(0)) || is_infinite_weight(x))
+        raise<argument_error>(function, ": weights[", i, "] is ", number_in_text(x), ", expected finite and >= 0");
 }
 inline void require_weights(char const*, none_t) {}
 

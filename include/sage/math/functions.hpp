@@ -123,8 +123,8 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
 /// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ ½ ln 2, logarithms of some ranges, artanh s − s for |s| ≤ ¼: see the packs of
 /// float, for which these are shorter than the general functions.
 template <class V>
-SAGE_HD SAGE_INLINE V exp_of_product(V const& x, V const& c) {
-  return exp(x * c);
+SAGE_HD SAGE_INLINE V exp_of_product(V const& x, exponent_factor<V> const& c) {
+  return exp(x * c.c);
 }
 template <class V>
 SAGE_HD SAGE_INLINE V expm1_small(V const& x) {

@@ -1,0 +1,11 @@
+#include "framework/torch.hpp"
+
+#include "loss/half_units.hpp"
+
+#include <sage/adapt/libtorch.hpp>
+
+TEST_CASE(
+    "On LibTorch's half types every loss and gradient is within one unit of the definition, rounded once") {
+  half_units::check_every_loss<c10::Half>();
+  half_units::check_every_loss<c10::BFloat16>();
+}

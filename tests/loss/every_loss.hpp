@@ -1,0 +1,136 @@
+#pragma once
+
+#include "loss/compare.hpp"
+
+#include <sage/loss/consistency.hpp>
+#include <sage/loss/cross_entropy.hpp>
+#include <sage/loss/degradation.hpp>
+#include <sage/loss/sage.hpp>
+#include <sage/loss/triplet_margin.hpp>
+
+#include <array>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+/// Every loss of the library with its definition: what holds for all of them is tested over this list, which a new loss
+/// joins by one line. All operands of a loss have one shape here, (rows, length).
+namespace every_loss {
+
+using namespace reference;
+
+/// What the operands of a loss are: those of `both` are three of logits and three of embeddings.
+enum class operands_are { embeddings, logits, labelled_logits, both };
+
+inline std::vector<int> labels_for(index_t rows, index_t classes) {
+  std::vector<int> y;
+  for (index_t i = 0; i < rows; ++i) y.push_back(classes == 0 ? 0 : static_cast<int>((3 * i + 1) % classes));
+  return y;
+}
+
+/// What a loss gives for a batch: its reduced value, the values of the rows, and one gradient for each operand.
+template <class T, class Value>
+struct outcome {
+  Value value{};
+  index_t active = 0, non_finite = 0;
+  std::vector<T> values;
+  std::vector<std::vector<T>> gradients;
+};
+
+/// `definition(rows, label)` is the loss of one row, `rows` one row of each operand.
+template <operands_are What, std::size_t Operands, class Loss, class Definition>
+struct subject {
+  static constexpr operands_are what = What;
+  static constexpr std::size_t operands = Operands;
+  char const* name;
+  Loss loss;
+  Definition definition;
+
+  /// x[k] is operand k, row-major. The reduced value is the mean.
+  template <class T, class Executor>
+  auto run(Executor const& executor, std::vector<std::vector<T>> const& x, index_t rows,
+           index_t length) const {
+    std::vector<std::vector<T>> g(Operands);
+    for (auto& v : g) v.resize(static_cast<std::size_t>(rows * length));
+    std::vector<T> values(static_cast<std::size_t>(rows));
+    auto const y = labels_for(rows, length);
+    auto const view = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{rows, length}}; };
+    auto const result = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      if constexpr (What == operands_are::both) {
+        auto const z = sage::views(view(x[0]), view(x[1]), view(x[2]));
+        auto const e = sage::views(view(x[3]), view(x[4]), view(x[5]));
+        loss.per_sample(executor, z, e, y, values);
+        return loss.value_and_grad(executor, z, e, y, sage::views(view(g[0]), view(g[1]), view(g[2])),
+                                   sage::views(view(g[3]), view(g[4]), view(g[5])));
+      } else if constexpr (What == operands_are::labelled_logits) {
+        loss.per_sample(executor, view(x[I])..., y, values);
+        return loss.value_and_grad(executor, view(x[I])..., y, view(g[I])...);
+      } else {
+        loss.per_sample(executor, view(x[I])..., values);
+        return loss.value_and_grad(executor, view(x[I])..., view(g[I])...);
+      }
+    }
+    (std::make_index_sequence<Operands>{});
+    return outcome<T, decltype(result.value)>{result.value, result.active, result.non_finite,
+                                              std::move(values), std::move(g)};
+  }
+
+  /// The losses and gradients of the rows, from the definition.
+  answers expected(problem const& p) const {
+    auto const y = labels_for(p.rows, p.length);
+    return answers_of(p, false, [&](std::vector<row> const& x, index_t i) {
+      return definition(x, y[static_cast<std::size_t>(i)]);
+    });
+  }
+};
+
+template <operands_are What, std::size_t Operands, class Loss, class Definition>
+subject<What, Operands, Loss, Definition> make(char const* name, Loss const& loss,
+                                               Definition const& definition) {
+  return {name, loss, definition};
+}
+
+/// Calls f(subject) for every loss. Margins keep hinges active for most rows of normal numbers.
+template <class F>
+void for_each_loss(F const& f) {
+  using enum operands_are;
+  using rows = std::vector<row> const&;
+  auto const js = [](row const& p, row const& q) { return jensen_shannon(p, q, real(0.25)); };
+  auto const pytorch = [](row const& u, row const& v) { return euclidean(u, v, real(1e-6)); };
+  auto const unit = [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); };
+  sage::jensen_shannon const tilted{.beta = 0.25};
+
+  f(make<embeddings, 3>("triplet_margin_loss", sage::triplet_margin_loss<>{.margin = 4, .swap = true},
+                        [=](rows x, int) { return triplet(pytorch, x[0], x[1], x[2], 4, true); }));
+  f(make<embeddings, 3>("triplet_margin_loss<normalized_euclidean>",
+                        sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2},
+                        [=](rows x, int) { return triplet(unit, x[0], x[1], x[2], 2, false); }));
+  f(make<logits, 2>("consistency_loss", sage::consistency_loss<>{.temperature = 2, .divergence = tilted},
+                    [=](rows x, int) { return js(softmax(x[0], 2), softmax(x[1], 2)); }));
+  f(make<logits, 2>("consistency_loss<kullback_leibler>",
+                    sage::consistency_loss<sage::kullback_leibler>{.temperature = 2},
+                    [=](rows x, int) { return kullback_leibler(softmax(x[0], 2), softmax(x[1], 2)); }));
+  f(make<logits, 1>(
+      "degradation_loss<toward_uniform>",
+      sage::degradation_loss<sage::toward_uniform<>>{.temperature = 2, .check = {.divergence = tilted}},
+      [=](rows x, int) { return toward_uniform(js, x[0], 2); }));
+  f(make<logits, 2>("degradation_loss<repel>",
+                    sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.75, .divergence = tilted}},
+                    [=](rows x, int) { return repel(js, x[0], x[1], 1, real(0.75)); }));
+  f(make<logits, 3>("degradation_loss<rank>",
+                    sage::degradation_loss<sage::rank<>>{.check = {.margin = 0.5, .divergence = tilted}},
+                    [=](rows x, int) { return rank(js, x[0], x[1], x[2], 1, real(0.5)); }));
+  f(make<labelled_logits, 1>("cross_entropy_loss", sage::cross_entropy_loss{.label_smoothing = 0.125},
+                             [=](rows x, int y) { return cross_entropy(x[0], y, real(0.125)); }));
+  f(make<both, 6>(
+      "sage_loss",
+      sage::sage_loss<sage::normalized_euclidean, sage::jensen_shannon, sage::repel<>>{
+          .margin = 2, .divergence = tilted, .degradation = {.margin = 0.75, .divergence = tilted}},
+      [=](rows x, int y) {
+        return cross_entropy(x[0], y, 0) + cross_entropy(x[1], y, 0) +
+               triplet(unit, x[3], x[4], x[5], 2, false) + js(softmax(x[0]), softmax(x[1])) +
+               repel(js, x[0], x[2], 1, real(0.75));
+      }));
+}
+
+}  // namespace every_loss
