@@ -36,8 +36,9 @@ SAGE_ABI_BEGIN
 /// Edge: a logit of −∞ is a class of probability zero; a row of nothing but −∞, or with +∞ or NaN, gives NaN.
 template <class Divergence>
 struct softmax_divergence {
-  static_assert(!requires { typename Divergence::row_program; },
-                "sage: squared_error is of logits, not of distributions: it goes with consistency_loss only");
+  static_assert(
+      !requires { typename Divergence::row_program; },
+      "sage: squared_error is of logits, not of distributions: it goes with consistency_loss only");
 
   static constexpr int kept_by_divergence = [] {
     if constexpr (requires { Divergence::kept; }) return Divergence::kept;
@@ -49,7 +50,8 @@ struct softmax_divergence {
   }();
 
   static constexpr int inputs = 2, gradients = 2;
-  static constexpr int kept = 3 + kept_by_divergence;  // p̃, q̃, d, and what the divergence keeps
+  static constexpr int own_kept = uses_log_ratio ? 4 : 3;  // p̃, q̃, d, x
+  static constexpr int kept = own_kept + kept_by_divergence;
   static constexpr bool hinged = false;
 
   Divergence divergence{};
@@ -62,7 +64,7 @@ struct softmax_divergence {
   /// What later passes need of the maxima.
   template <class V>
   struct shifts {
-    V p, q, difference;  // max z_p, max z_q, max z_p − max z_q
+    V p, q, difference;               // max z_p, max z_q, max z_p − max z_q
     math::exponent_factor<V> factor;  // 1/T
   };
   template <class V>
@@ -86,7 +88,6 @@ struct softmax_divergence {
   struct result {
     V loss;
     V scale;  // upstream / T
-    shifts<V> shift;
     normalizers<V> norm;
     sums<V> sum;
   };
@@ -109,19 +110,29 @@ struct softmax_divergence {
     return {m.p, m.q, m.p - m.q, math::exponent_factor_of<V>(1 / temperature)};
   }
 
+  // x from the difference of the classes' two logits where they are near, else from their distances to the maxima: a
+  // constant that one row has and the other has not costs no digit, and nothing overflows that need not. Rounded, for
+  // -ffast-math must not re-associate it.
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
                                       Kept const& kept_here, shifts<V> const& m) const {
     using T = scalar_of<V>;
-    V p = math::exp_of_product(V(z[0] - m.p), m.factor);
-    V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
-    V const x = difference_of_logits(z, m);
+    V const below_p = math::rounded(z[0] - m.p), below_q = math::rounded(z[1] - m.q);
+    V const apart = math::rounded(z[0] - z[1]);
+    auto const logits_are_near = math::magnitude(apart) < math::magnitude(below_p);
+    V const x =
+        math::select(logits_are_near, math::rounded(apart - m.difference), math::rounded(below_p - below_q)) *
+        m.factor.c;
     auto const is_near = math::magnitude(x) < V(T(0.34));
-    V const d = math::select(is_near, q * math::expm1_small(x), p - q);
-    p = math::select(is_near, q + d, p);  // not the rounding of two exponentials, but their ratio's
+    V const q = math::exp_of_product(below_q, m.factor);
+    V const exp_p = math::exp_of_product(below_p, m.factor);
+    V const d = math::select(is_near, q * math::expm1_small(x), exp_p - q);
+    V const p =
+        math::select(is_near, q + d, exp_p);  // not the rounding of two exponentials, but their ratio's
     kept_here.set(0, p);
     kept_here.set(1, q);
     kept_here.set(2, d);
+    if constexpr (uses_log_ratio) kept_here.set(3, x);
     a.p = a.p + p;
     a.q = a.q + q;
     a.difference = a.difference + d;
@@ -146,11 +157,11 @@ struct softmax_divergence {
   }
 
   template <class V, class Kept>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const& z, row<V> const&, Kept const& kept_here,
-                                      shifts<V> const& m, normalizers<V> const& n) const {
-    probability_pair<V> const c = pair_of(z, kept_here, m, n);
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const&, row<V> const&, Kept const& kept_here,
+                                      shifts<V> const&, normalizers<V> const& n) const {
+    probability_pair<V> const c = pair_of(kept_here, n);
     if constexpr (kept_by_divergence > 0) {
-      divergence.accumulate(a.of, c, kept_here.from(3));
+      divergence.accumulate(a.of, c, kept_here.from(own_kept));
     } else {
       divergence.accumulate(a.of, c);
     }
@@ -163,16 +174,16 @@ struct softmax_divergence {
   template <class V>
   SAGE_HD SAGE_INLINE result<V> finalize(row<V> const& r, shifts<V> const& m, normalizers<V> const& n,
                                          sums<V> const& a) const {
-    return {divergence.value(a.of), r.upstream * m.factor.c, m, n, a};
+    return {divergence.value(a.of), r.upstream * m.factor.c, n, a};
   }
 
   template <class V, class Kept>
-  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const&, Kept const& kept_here,
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const&, row<V> const&, Kept const& kept_here,
                                            result<V> const& r) const {
-    probability_pair<V> const c = pair_of(z, kept_here, r.shift, r.norm);
+    probability_pair<V> const c = pair_of(kept_here, r.norm);
     lanes<V, 2> g;
     if constexpr (kept_by_divergence > 0) {
-      g = divergence.gradient(c, r.sum.of, kept_here.from(3));
+      g = divergence.gradient(c, r.sum.of, kept_here.from(own_kept));
     } else {
       g = divergence.gradient(c, r.sum.of);
     }
@@ -180,28 +191,15 @@ struct softmax_divergence {
   }
 
  private:
-  // x, from the difference of the classes' two logits where they are near, else from their distances to the maxima: a
-  // constant that one row has and the other has not costs no digit, and nothing overflows that need not. Rounded, for
-  // -ffast-math must not re-associate it.
-  template <class V>
-  SAGE_HD SAGE_INLINE V difference_of_logits(lanes<V, 2> const& z, shifts<V> const& m) const {
-    V const apart = math::rounded(z[0] - z[1]);
-    V const below_p = math::rounded(z[0] - m.p), below_q = math::rounded(z[1] - m.q);
-    auto const logits_are_near = math::magnitude(apart) < math::magnitude(below_p);
-    V const by_logits = math::rounded(apart - math::rounded(m.difference));
-    return math::select(logits_are_near, by_logits, math::rounded(below_p - below_q)) * m.t;
-  }
-
   template <class V, class Kept>
-  SAGE_HD SAGE_INLINE probability_pair<V> pair_of(lanes<V, 2> const& z, Kept const& kept_here,
-                                                  shifts<V> const& m, normalizers<V> const& n) const {
+  SAGE_HD SAGE_INLINE probability_pair<V> pair_of(Kept const& kept_here, normalizers<V> const& n) const {
     probability_pair<V> c;
     c.p = kept_here[0] * n.p;
     c.q = kept_here[1] * n.q;
     c.difference = kept_here[2] * n.p - c.q * n.shift;
     if constexpr (uses_log_ratio) {
       V const sum = c.p + c.q;  // 0 for a class that neither has; NaN stays
-      c.log_ratio = math::select(sum > V(0), difference_of_logits(z, m) - n.c, sum);
+      c.log_ratio = math::select(sum > V(0), kept_here[3] - n.c, sum);
     } else {
       c.log_ratio = V(0);
     }
