@@ -49,7 +49,9 @@ struct pseudo_huber {
     V const g = r.upstream * (u - v) / root(V(u - v));
     return {{g, -g}};
   }
-  bool valid() const { return delta > 0; }
+  sage::option_defect defect() const {
+    return delta > 0 ? sage::option_defect{} : sage::option_defect{"delta", delta, "> 0"};
+  }
 };
 
 int main() {

@@ -19,6 +19,7 @@
 #include <sage/core/error.hpp>
 #include <sage/core/index.hpp>
 #include <sage/core/memory_space.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/exec/executor.hpp>
 #include <sage/exec/parallel.hpp>
 #include <sage/exec/scalar.hpp>

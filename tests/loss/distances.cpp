@@ -303,7 +303,7 @@ TEST_CASE(
   std::vector<float> const x{1, 2};
   std::vector<int> const y{1};
   CHECK_THROWS_WITH((distance_alone<sage::lp>{.distance = {.p = 0.5}}(x, x, y)),
-                    "contrastive_loss: the distance's options are out of range (eps >= 0, p >= 1)");
+                    "contrastive_loss: p is 0.5, expected >= 1");
   CHECK_THROWS_AS((distance_alone<sage::lp>{.distance = {.p = std::nan("")}}(x, x, y)), sage::argument_error);
   CHECK_THROWS_AS((distance_alone<sage::lp>{.distance = {.eps = -1}}(x, x, y)), sage::argument_error);
   CHECK_THROWS_AS(

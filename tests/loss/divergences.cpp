@@ -159,7 +159,7 @@ TEST_CASE("Generalised Jensen-Shannon is Kullback-Leibler at its ends and Jensen
   check(0.25, between);
   CHECK_THROWS_WITH((sage::consistency_loss<sage::generalized_jensen_shannon>{.divergence = {1.5}})(
                         sage::exec::scalar{}, std::vector<float>{1}, std::vector<float>{1}),
-                    "consistency_loss: the divergence's options are out of range (beta)");
+                    "consistency_loss: beta is 1.5, expected between 0 and 1");
 }
 
 TEST_CASE(

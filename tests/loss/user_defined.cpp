@@ -48,7 +48,6 @@ struct pseudo_huber {
     V const g = r.upstream * (u - v) / root(u, v);
     return {{g, -g}};
   }
-  bool valid() const { return true; }
 };
 
 /// D(p, q) = ½ Σ (p − q)². With logits: ∂D/∂z_p = p ((p − q) − Σ p (p − q)).
@@ -79,7 +78,6 @@ struct half_squared_difference {
     V const t = c.difference;
     return {{c.p * (t - a.along_p), c.q * (a.along_q - t)}};
   }
-  bool valid() const { return true; }
 };
 
 }  // namespace acme

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/formula/unit_rows.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
@@ -72,7 +73,9 @@ struct cosine {
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
     return r.gradient(u, v);
   }
-  constexpr bool valid() const noexcept { return eps > 0; }
+  constexpr option_defect defect() const noexcept {
+    return eps > 0 ? option_defect{} : option_defect{"eps", eps, "> 0"};
+  }
 };
 
 SAGE_ABI_END

@@ -40,7 +40,6 @@ struct dot_product {
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
     return {{r.c * v, r.c * u}};
   }
-  constexpr bool valid() const noexcept { return true; }
 };
 
 SAGE_ABI_END

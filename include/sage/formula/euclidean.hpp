@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/formula/eps.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
@@ -65,7 +66,9 @@ struct euclidean_distance {
     V const g = r.c * difference(u, v);
     return {{g, -g}};
   }
-  constexpr bool valid() const noexcept { return eps >= 0; }
+  constexpr option_defect defect() const noexcept {
+    return eps >= 0 ? option_defect{} : option_defect{"eps", eps, ">= 0"};
+  }
 
  private:
   template <class V>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/formula/jensen_shannon.hpp>
 #include <sage/formula/kullback_leibler.hpp>
 #include <sage/formula/probability_pair.hpp>
@@ -54,7 +55,9 @@ struct generalized_jensen_shannon {
     if (beta > 0) return reverse_kullback_leibler{}.gradient(c, s);
     return kullback_leibler{}.gradient(c, s);
   }
-  constexpr bool valid() const noexcept { return beta >= 0 && beta <= 1; }
+  constexpr option_defect defect() const noexcept {
+    return beta >= 0 && beta <= 1 ? option_defect{} : option_defect{"beta", beta, "between 0 and 1"};
+  }
 };
 
 SAGE_ABI_END

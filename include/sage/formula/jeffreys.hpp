@@ -44,7 +44,6 @@ struct jeffreys {
     return {
         {product(c.p, c.log_ratio - a.p) + c.difference, -product(c.q, c.log_ratio - a.q) - c.difference}};
   }
-  constexpr bool valid() const noexcept { return true; }
 
  private:
   // A probability of 0 times an infinite logarithm is 0.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/formula/probability_pair.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
@@ -54,7 +55,10 @@ struct jensen_shannon {
     using T = scalar_of<V>;
     return {{V(T(beta)) * (kept_here[0] - c.p * a.p), V(T(1 - beta)) * (kept_here[1] - c.q * a.q)}};
   }
-  constexpr bool valid() const noexcept { return beta > 0 && beta < 1; }
+  constexpr option_defect defect() const noexcept {
+    return beta > 0 && beta < 1 ? option_defect{}
+                                : option_defect{"beta", beta, "between 0 and 1, both excluded"};
+  }
 
  private:
   /// One class's share of KL(p‖m) and KL(q‖m), each with what makes it ≥ 0, and p log(p/m), q log(q/m).

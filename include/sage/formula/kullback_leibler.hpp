@@ -48,7 +48,6 @@ struct kullback_leibler {
     V const zero_or_nan = c.p * V(0);
     return {{math::select(c.p > V(0), c.p * (c.log_ratio - a.s), zero_or_nan), -c.difference}};
   }
-  constexpr bool valid() const noexcept { return true; }
 };
 
 SAGE_ABI_END

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/formula/eps.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
@@ -127,7 +128,12 @@ struct lp_distance {
     V const g = r.c * math::with_sign_of(t, size);
     return {{g, -g}};
   }
-  constexpr bool valid() const noexcept { return p >= 1 && eps >= 0 && !(Eps::under_root && is_maximum()); }
+  constexpr option_defect defect() const noexcept {
+    if (!(p >= 1)) return {"p", p, ">= 1"};
+    if (!(eps >= 0)) return {"eps", eps, ">= 0"};
+    if (Eps::under_root && is_maximum()) return {"p", p, "finite, for eps stands under a root"};
+    return {};
+  }
 
  private:
   // By its bits: -ffast-math takes every number for finite.

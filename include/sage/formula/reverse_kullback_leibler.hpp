@@ -36,7 +36,6 @@ struct reverse_kullback_leibler {
     auto const g = kullback_leibler{}.gradient(turned(c), a);
     return {{g[1], g[0]}};
   }
-  constexpr bool valid() const noexcept { return true; }
 
  private:
   template <class V>

@@ -61,7 +61,6 @@ struct soft_cross_entropy {
     V const d = c.p * ((c.log_ratio - log_p) - value(a));
     return {{math::select(c.p == V(0), V(0), d), -c.difference}};
   }
-  constexpr bool valid() const noexcept { return true; }
 };
 
 SAGE_ABI_END

@@ -27,7 +27,7 @@ SAGE_ABI_BEGIN
 ///   void combine(sums<V>&, sums<V> const&) const;
 ///   V value(sums<V> const&) const;
 ///   lanes<V, 2> gradient(probability_pair<V> const&, sums<V> const&) const;    // T ∂D/∂z_p, T ∂D/∂z_q at one class
-///   bool valid() const;                                                        // are its options in range?
+///   option_defect defect() const;                                              // may be missing: no option to check
 ///
 /// It may keep values of every class for its gradient: `static constexpr int kept = n`, and accumulate and gradient
 /// take an object k as last argument, with k.set(i, x) and k[i]. `static constexpr bool uses_log_ratio = false`

@@ -66,8 +66,6 @@ struct squared_error_formula {
 /// Source: torch.nn.functional.mse_loss(z/T, z⁺/T); for distillation Kim et al., IJCAI 2021.
 struct squared_error {
   using row_program = squared_error_formula;
-
-  constexpr bool valid() const noexcept { return true; }
 };
 
 SAGE_ABI_END

@@ -44,7 +44,6 @@ struct squared_euclidean {
     V const g = r.c * (u - v);
     return {{g, -g}};
   }
-  constexpr bool valid() const noexcept { return true; }
 };
 
 SAGE_ABI_END

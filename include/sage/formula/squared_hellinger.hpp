@@ -45,7 +45,6 @@ struct squared_hellinger {
     V const distance = half * a.s;
     return {{half * (r.p * r.h - c.p * distance), -half * (r.q * r.h + c.q * distance)}};
   }
-  constexpr bool valid() const noexcept { return true; }
 
  private:
   template <class V>

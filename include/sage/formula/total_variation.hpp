@@ -60,7 +60,6 @@ struct total_variation {
     return {{half * c.p * turned_mass(c.difference, a.p_above, a.p_equal, a.p_below),
              -half * c.q * turned_mass(c.difference, a.q_above, a.q_equal, a.q_below)}};
   }
-  constexpr bool valid() const noexcept { return true; }
 
  private:
   // Σ_j mass_j (s_k − s_j); a NaN difference stays NaN.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/exec/executor.hpp>
 #include <sage/exec/simd.hpp>
 #include <sage/loss/row_table.hpp>
@@ -43,16 +44,19 @@ template <class F, class... Args>
 decltype(auto) split_weights(F const& f, Args&&... args) {
   auto const all = std::forward_as_tuple(args...);
   if constexpr (is_weights<std::remove_cvref_t<last_of<Args...>>>) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
       return f(std::get<sizeof...(Args) - 1>(all).tensor, std::tie(std::get<I>(all)...));
-    }(std::make_index_sequence<sizeof...(Args) - 1>{});
+    }
+    (std::make_index_sequence<sizeof...(Args) - 1>{});
   } else {
     return f(none_t{}, all);
   }
 }
 
 template <class T>
-concept lazy_tensor = requires(T const& t) { tensor_traits<std::remove_cvref_t<T>>::evaluate(t); };
+concept lazy_tensor = requires(T const& t) {
+  tensor_traits<std::remove_cvref_t<T>>::evaluate(t);
+};
 
 /// An input as it is, or a lazy expression evaluated into a temporary.
 template <class T>
@@ -70,8 +74,9 @@ auto input_view(char const* function, char const* name, T const& t) {
   if constexpr (runtime_typed_tensor<T>) {
     return tensor_traits<T>::template view_as<E const>(t, function, name);
   } else {
-    static_assert(tensor<T const>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                                   "sage::tensor_traits for it");
+    static_assert(tensor<T const>,
+                  "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                  "sage::tensor_traits for it");
     return as_view(t);
   }
 }
@@ -84,8 +89,9 @@ decltype(auto) with_element_of(char const* function, char const* name, T const& 
   } else if constexpr (lazy_tensor<T>) {
     return f(std::type_identity<typename tensor_traits<T>::element_type>{});
   } else {
-    static_assert(tensor<T>, "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                             "sage::tensor_traits for it");
+    static_assert(tensor<T>,
+                  "sage: an input is no tensor: include its header of sage/adapt, or specialise "
+                  "sage::tensor_traits for it");
     return f(std::type_identity<element_of<T>>{});
   }
 }
@@ -103,11 +109,18 @@ auto output_view(char const* function, Out& out) {
   }
 }
 
-/// Throws argument_error unless the options of a distance are in their range.
-template <class Distance>
-void require_valid(char const* function, Distance const& distance) {
-  if (!distance.valid())
-    raise<argument_error>(function, ": the distance's options are out of range (eps >= 0, p >= 1)");
+/// What a distance, divergence or check says of its options; nothing if it has none to check.
+template <class Policy>
+constexpr option_defect defect_of(Policy const& policy) noexcept {
+  if constexpr (requires { policy.defect(); }) return policy.defect();
+  return {};
+}
+
+/// Throws argument_error if an option of a distance, divergence or check is out of its range.
+template <class Policy>
+void require_options(char const* function, Policy const& policy) {
+  if (option_defect const d = defect_of(policy); d.name != nullptr)
+    raise<argument_error>(function, ": ", d.name, " is ", d.got, ", expected ", d.expected);
 }
 
 /// Calls f(rows of the weights, one for each sample), after checking them. Where their type is known only at run time
@@ -143,7 +156,8 @@ inline constexpr bool is_gradient_rows<gradient_rows<E>> = true;
 
 /// The rows of a gradient output, or of nothing for `skip`.
 template <class E, class G, class Shape>
-gradient_rows<E> gradient_of(char const* function, char const* name, G&& g, char const* of, Shape const& shape) {
+gradient_rows<E> gradient_of(char const* function, char const* name, G&& g, char const* of,
+                             Shape const& shape) {
   using bare = std::remove_cvref_t<G>;
   if constexpr (std::is_same_v<bare, skip_t>) {
     return {};
@@ -158,8 +172,9 @@ gradient_rows<E> gradient_of(char const* function, char const* name, G&& g, char
     require_same_shape(function, name, v, of, shape);
     return {as_rows(v), gradient_mode::write};
   } else {
-    static_assert(!lazy_tensor<bare>, "sage: a lazy expression cannot be a gradient output, for it has no memory of "
-                                      "its own: pass a matrix or an array, sage::add_to(it), or sage::skip");
+    static_assert(!lazy_tensor<bare>,
+                  "sage: a lazy expression cannot be a gradient output, for it has no memory of "
+                  "its own: pass a matrix or an array, sage::add_to(it), or sage::skip");
     static_assert(tensor<std::remove_reference_t<G>>,
                   "sage: a gradient output must be a tensor, sage::add_to(tensor) or sage::skip");
     auto const v = as_view(g);

@@ -62,8 +62,7 @@ struct binary_consistency_loss {
       detail::raise<argument_error>(name, ": logit_scale is ", logit_scale, ", expected > 0");
     if (over_labels != sage::reduction::mean && over_labels != sage::reduction::sum)
       detail::raise<argument_error>(name, ": over_labels is mean_active, expected mean or sum");
-    if (!divergence.valid())
-      detail::raise<argument_error>(name, ": the divergence's options are out of range (beta)");
+    detail::require_options(name, divergence);
   }
 
   template <class... Args>

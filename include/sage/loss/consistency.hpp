@@ -87,8 +87,7 @@ struct consistency_loss {
       detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
     if (!(logit_scale > 0))
       detail::raise<argument_error>(name, ": logit_scale is ", logit_scale, ", expected > 0");
-    if (!divergence.valid())
-      detail::raise<argument_error>(name, ": the divergence's options are out of range (beta)");
+    detail::require_options(name, divergence);
   }
 
   template <class... Args>

@@ -57,7 +57,7 @@ struct contrastive_loss {
     if (!(margin >= 0)) detail::raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
     if (!(positive_margin >= 0))
       detail::raise<argument_error>(name, ": positive_margin is ", positive_margin, ", expected >= 0");
-    detail::require_valid(name, distance);
+    detail::require_options(name, distance);
   }
 
   template <class... Args>

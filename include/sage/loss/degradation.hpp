@@ -18,8 +18,10 @@ struct toward_uniform {
 
   static constexpr char const* input_names[1] = {"degraded logits"};
   static constexpr char const* gradient_names[1] = {"d_degraded_logits"};
-  uniform_formula<Divergence> formula(double temperature) const noexcept { return {{divergence, temperature}}; }
-  constexpr bool valid() const noexcept { return divergence.valid(); }
+  uniform_formula<Divergence> formula(double temperature) const noexcept {
+    return {{divergence, temperature}};
+  }
+  constexpr option_defect defect() const noexcept { return detail::defect_of(divergence); }
 };
 
 /// Check of the degraded copy: its distribution shall differ from the image's.   l = max(0, m − D(p, p⁻));
@@ -38,7 +40,9 @@ struct repel {
     f.margin = margin;
     return f;
   }
-  constexpr bool valid() const noexcept { return margin >= 0 && divergence.valid(); }
+  constexpr option_defect defect() const noexcept {
+    return margin >= 0 ? detail::defect_of(divergence) : option_defect{"margin", margin, ">= 0"};
+  }
 };
 
 /// Check of the degraded copy: it shall differ more from the image than the preserved copy does.
@@ -50,14 +54,16 @@ struct rank {
 
   static constexpr char const* input_names[3] = {"logits", "preserved logits", "degraded logits"};
   static constexpr char const* gradient_names[3] = {"d_logits", "d_preserved_logits", "d_degraded_logits"};
-  rank_formula<Divergence> formula(double temperature) const noexcept { return {{divergence, temperature}, margin}; }
-  constexpr bool valid() const noexcept { return margin >= 0 && divergence.valid(); }
+  rank_formula<Divergence> formula(double temperature) const noexcept {
+    return {{divergence, temperature}, margin};
+  }
+  constexpr option_defect defect() const noexcept {
+    return margin >= 0 ? detail::defect_of(divergence) : option_defect{"margin", margin, ">= 0"};
+  }
 };
 
 /// No check of the degraded copy's logits.
-struct no_check {
-  constexpr bool valid() const noexcept { return true; }
-};
+struct no_check {};
 
 /// Degradation check: what the logits of the salience-degraded copy x⁻ are held to. The paper's public text does not
 /// fix it, so the check is a type: toward_uniform, repel, rank, or the user's own.
@@ -87,8 +93,9 @@ struct degradation_loss {
 
   auto formula() const noexcept { return check.formula(temperature); }
   void validate() const {
-    if (!(temperature > 0)) detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    if (!check.valid()) detail::raise<argument_error>(name, ": the check's margin or divergence is out of range");
+    if (!(temperature > 0))
+      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
+    detail::require_options(name, check);
   }
 
   template <class... Args>

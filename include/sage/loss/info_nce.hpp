@@ -53,7 +53,7 @@ struct info_nce_loss {
   void validate() const {
     if (!(temperature > 0))
       detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    detail::require_valid(name, distance);
+    detail::require_options(name, distance);
   }
 
   template <class... Args>

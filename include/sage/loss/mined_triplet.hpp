@@ -55,7 +55,7 @@ struct mined_triplet_loss {
   }
   void validate() const {
     if (!(margin >= 0)) detail::raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    detail::require_valid(name, distance);
+    detail::require_options(name, distance);
   }
 
   template <class... Args>

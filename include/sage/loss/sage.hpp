@@ -70,8 +70,9 @@ struct sage_loss {
     require(triplet_weight >= 0, "triplet_weight", triplet_weight, ">= 0");
     require(consistency_weight >= 0, "consistency_weight", consistency_weight, ">= 0");
     require(degradation_weight >= 0, "degradation_weight", degradation_weight, ">= 0");
-    if (!(distance.valid() && divergence.valid() && degradation.valid()))
-      detail::raise<argument_error>(name, ": the options of the distance, divergence or degradation check are out of range");
+    detail::require_options(name, distance);
+    detail::require_options(name, divergence);
+    detail::require_options(name, degradation);
   }
 
   template <class... Args>

@@ -33,7 +33,7 @@ struct triplet_options {
   triplet_formula<Distance, Swap, Hinge> formula() const noexcept { return {{distance}, margin}; }
   void validate() const {
     if (!(margin >= 0)) raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    require_valid(name, distance);
+    require_options(name, distance);
   }
 };
 
