@@ -64,7 +64,7 @@ struct euclidean_distance {
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
     V const g = r.c * difference(u, v);
-    return {{g, -g}};
+    return opposite(g);
   }
   constexpr option_defect defect() const noexcept {
     return eps >= 0 ? option_defect{} : option_defect{"eps", eps, ">= 0"};

@@ -126,7 +126,7 @@ struct lp_distance {
       size = math::power(x / r.max, number<V>(p - 1));
     }
     V const g = r.c * math::with_sign_of(t, size);
-    return {{g, -g}};
+    return opposite(g);
   }
   constexpr option_defect defect() const noexcept {
     if (!(p >= 1)) return {"p", p, ">= 1"};

@@ -49,7 +49,7 @@ struct squared_error_formula {
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const&, result<V> const& r) const {
     V const g = r.scale * difference(z);
-    return {{g, -g}};
+    return opposite(g);
   }
 
  private:

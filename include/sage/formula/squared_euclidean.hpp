@@ -42,7 +42,7 @@ struct squared_euclidean {
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
     V const g = r.c * (u - v);
-    return {{g, -g}};
+    return opposite(g);
   }
 };
 

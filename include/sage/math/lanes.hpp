@@ -13,4 +13,14 @@ struct lanes {
   SAGE_HD SAGE_INLINE constexpr V const& operator[](int i) const noexcept { return value[i]; }
 };
 
+/// g and −g: the gradient of what depends on the difference of two operands. (Filled element by element, which GCC 12
+/// keeps in registers.)
+template <class V>
+SAGE_HD SAGE_INLINE constexpr lanes<V, 2> opposite(V const& g) {
+  lanes<V, 2> r;
+  r[0] = g;
+  r[1] = -g;
+  return r;
+}
+
 }  // namespace sage
