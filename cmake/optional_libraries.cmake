@@ -58,8 +58,8 @@ function(sage_find_libtorch_for_cuda root version)
 endfunction()
 
 # LibTorch: whichever CMAKE_PREFIX_PATH or Torch_DIR names, else the system's; of one built for CUDA the CPU's half.
-# LibTorch 1.13 is not valid C++20 for Clang, which rejects std::vector<IValue> inside the definition of IValue: a small
-# program tells, rather than a list of versions.
+# LibTorch 1.13 is not valid C++20 for Clang, which rejects std::vector<IValue> where IValue is only declared: a small
+# program with the includes of our sources tells, rather than a list of versions.
 function(sage_find_libtorch)
   sage_find_libtorch_for_cuda(root Torch_VERSION)
   if(root)
@@ -81,9 +81,10 @@ function(sage_find_libtorch)
   set(CMAKE_REQUIRED_LIBRARIES ${TORCH_LIBRARIES})
   set(CMAKE_REQUIRED_QUIET TRUE)
   # One answer for each LibTorch: the build folder may have seen another.
-  string(MAKE_C_IDENTIFIER "SAGE_LIBTORCH_IS_CXX20_${Torch_VERSION}${root}" is_cxx20)
-  check_cxx_source_compiles("#include <ATen/core/ivalue.h>\nint main() { return c10::IValue(1).toInt() - 1; }" ${is_cxx20})
-  if(NOT ${is_cxx20})
+  string(MAKE_C_IDENTIFIER "SAGE_LIBTORCH_COMPILES_${Torch_VERSION}${root}" compiles)
+  check_cxx_source_compiles(
+    "#include <ATen/ATen.h>\n#include <torch/nn/module.h>\nint main() { return c10::IValue(1).toInt() - 1; }" ${compiles})
+  if(NOT ${compiles})
     sage_left_out("the LibTorch tests and sage_train"
       "${which} does not compile as C++20, or not link, with ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
     return()

@@ -13,7 +13,8 @@ usage: cmake/run.sh test [ctest arguments]
 
   test   builds everything and runs the tests
   demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
-         entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo
+         entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo. Typed again,
+         it goes on after an interruption, or prints the table again; 'demo --restart' trains anew
   bench  times every loss beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits, in 20 minutes; --quick: the
          shapes with targets, in two; --smoke: compares the answers only. Table on the terminal; JSON and charts in
          build/bench
@@ -143,11 +144,15 @@ run_demo() {
 what is missing stands above. LibTorch can be had from https://pytorch.org: CMAKE_PREFIX_PATH=<its folder> cmake/run.sh demo"
   compile sage_train
 
-  # The demo's own settings, unless the user gives others.
+  # The demo's own settings, unless the user gives others; what is trained in build/demo is not trained twice.
   local settings=() given=" $* "
   [[ $given == *" --methods"[\ =]* ]] || settings+=(--methods "ce,cyborg,sage,sage-inverted")
   [[ $given == *" --seeds"[\ =]* ]] || settings+=(--seeds 3)
-  [[ $given == *" --output"[\ =]* ]] || settings+=(--output "$root/build/demo")
+  [[ $given == *" --panel"[\ =]* ]] || settings+=(--panel 3)
+  if [[ $given != *" --output"[\ =]* ]]; then
+    settings+=(--output "$root/build/demo")
+    [[ ! -e $root/build/demo/checkpoint.bin || $given == *" --restart "* || $given == *" --resume "* ]] || settings+=(--resume)
+  fi
   "$build/examples/sage_train/sage_train" "${settings[@]}" "$@"
 }
 

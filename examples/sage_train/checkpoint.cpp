@@ -1,6 +1,7 @@
 #include "checkpoint.hpp"
 
 #include "files.hpp"
+#include "hash.hpp"
 #include "input_error.hpp"
 #include "text_reader.hpp"
 
@@ -16,9 +17,9 @@ namespace {
 constexpr std::string_view magic = "sage_train checkpoint 1\n";
 
 std::uint64_t checksum(std::string_view bytes) {
-  std::uint64_t hash = 1469598103934665603u;  // FNV-1a
-  for (char const c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return hash;
+  content_hash hash;
+  hash.add(bytes.data(), bytes.size());
+  return hash.value;
 }
 
 /// Blobs one after the other, each with its length in front.
@@ -90,13 +91,14 @@ void save_checkpoint(std::filesystem::path const& file, checkpoint const& state)
 checkpoint load_checkpoint(std::filesystem::path const& file) {
   const std::string content = read_file(file);
   std::string_view rest = content;
-  if (!rest.starts_with(magic)) throw input_error(file.string() + ": is no checkpoint of this program");
+  if (!rest.starts_with(magic))
+    throw input_error(file.string() + ": is no checkpoint of this program; --restart replaces it");
   rest.remove_prefix(magic.size());
   auto const end = rest.find('\n');
   const std::string sum(rest.substr(0, end));
   rest.remove_prefix(std::min(rest.size(), end + 1));
   if (sum != std::to_string(checksum(rest)))
-    throw input_error(file.string() + ": this checkpoint is damaged");
+    throw input_error(file.string() + ": this checkpoint is damaged; --restart replaces it");
 
   blob_reader get{rest};
   checkpoint state;

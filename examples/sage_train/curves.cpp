@@ -17,6 +17,7 @@ namespace {
 std::string data_blocks(std::vector<run_record> const& runs, std::vector<std::string>& names) {
   std::map<std::string, std::vector<run_record const*>> by_method;
   for (run_record const& r : runs) {
+    if (r.diverged()) continue;
     if (by_method[r.method].empty()) names.push_back(r.method);
     by_method[r.method].push_back(&r);
   }

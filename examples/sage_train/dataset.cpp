@@ -1,5 +1,6 @@
 #include "dataset.hpp"
 
+#include "hash.hpp"
 #include "image_files.hpp"
 #include "input_error.hpp"
 #include "saliency.hpp"
@@ -86,10 +87,21 @@ std::vector<std::size_t> dataset::part(split which) const {
   return indices;
 }
 
+std::size_t dataset::unknown_count() const {
+  return static_cast<std::size_t>(std::count_if(samples.begin(), samples.end(),
+                                                [](sample const& s) { return s.label == sample::unknown; }));
+}
+
+std::size_t dataset::mapless_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(samples.begin(), samples.end(), [](sample const& s) { return s.weight == 0; }));
+}
+
 dataset load_dataset(manifest const& list, std::vector<std::string> const& hold_out, std::size_t height,
                      std::size_t width) {
   dataset data{
       .height = height, .width = width, .classes = classes_of(list, hold_out), .normal = {}, .samples = {}};
+  int brightest = -1;  // of all maps
   for (manifest_row const& row : list.rows) {
     const picture image = read_at(list, row, row.image, 3);
     if (data.height == 0) default_size(image, data.height, data.width);
@@ -115,25 +127,26 @@ dataset load_dataset(manifest const& list, std::vector<std::string> const& hold_
       throw input_error(list.at(row.line, row.saliency + " is " + size_text(map) +
                                               ", another aspect ratio than its image " + row.image + " of " +
                                               size_text(image)));
+    brightest = std::max<int>(brightest, *std::max_element(map.values.begin(), map.values.end()));
     prepare_map(map, data.height, data.width, s);
   }
+  if (brightest == 0 || brightest == 1)
+    throw input_error(list.file.string() + ": no saliency map has a value above " +
+                      std::to_string(brightest) +
+                      ", but maps are grey from 0 to 255, which means fully salient");
   return data;
 }
 
 std::uint64_t fingerprint(dataset const& data) {
-  std::uint64_t hash = 1469598103934665603u;  // FNV-1a
-  auto const add = [&](void const* bytes, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i)
-      hash = (hash ^ static_cast<const unsigned char*>(bytes)[i]) * 1099511628211u;
-  };
-  for (std::string const& name : data.classes) add(name.data(), name.size() + 1);
+  content_hash hash;
+  for (std::string const& name : data.classes) hash.add(name.data(), name.size() + 1);
   for (sample const& s : data.samples) {
-    add(s.image.values.data(), s.image.values.size());
-    add(s.saliency.data(), s.saliency.size() * sizeof(float));
-    add(&s.label, sizeof s.label);
-    add(&s.split, sizeof s.split);
+    hash.add(s.image.values.data(), s.image.values.size());
+    hash.add(s.saliency.data(), s.saliency.size() * sizeof(float));
+    hash.add(&s.label, sizeof s.label);
+    hash.add(&s.split, sizeof s.split);
   }
-  return hash;
+  return hash.value;
 }
 
 }  // namespace sage_train

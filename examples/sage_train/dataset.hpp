@@ -33,12 +33,16 @@ struct dataset {
 
   /// The indices of the samples of one split.
   std::vector<std::size_t> part(split which) const;
+
+  /// Images of held-out classes, and images without a usable map.
+  std::size_t unknown_count() const;
+  std::size_t mapless_count() const;
 };
 
 /// The images of a manifest at the given size; labels in `hold_out` become unknown and stand in the test
 /// only. A size of zero means: as the first image, its longer side 128.
 /// Errors: input_error, naming the line, for every image or map that cannot be used and for classes that
-/// cannot be learned.
+/// cannot be learned; and for maps of which none exceeds 1, for 255 means salient.
 dataset load_dataset(manifest const& list, std::vector<std::string> const& hold_out, std::size_t height,
                      std::size_t width);
 

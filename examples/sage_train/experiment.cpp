@@ -92,12 +92,21 @@ checkpoint opening_state(std::filesystem::path const& file, std::string const& s
     checkpoint found = load_checkpoint(file);
     if (found.settings != settings)
       throw input_error(file.string() + ": this checkpoint belongs to other settings (" +
-                        difference(found.settings, settings) + ")");
+                        difference(found.settings, settings) +
+                        "); --restart discards it, --output names another folder");
     return found;
   }
-  if (exists && !with.restart && !load_checkpoint(file).complete)
-    throw input_error(file.string() +
-                      ": an unfinished training is kept here; --resume continues it, --restart discards it");
+  if (exists && !with.restart)
+    throw input_error(
+        file.string() +
+        (load_checkpoint(file).complete
+             ? ": a finished training is kept here; --resume prints its results or adds methods and "
+               "seeds, --restart discards it"
+             : ": an unfinished training is kept here; --resume continues it, --restart discards it"));
+  auto const results = with.out / "results.csv";
+  if (!exists && !with.restart && std::filesystem::exists(results))
+    throw input_error(results.string() +
+                      ": results without a checkpoint are kept here; --restart discards them");
   return fresh;
 }
 
@@ -119,20 +128,17 @@ void settle_epochs(checkpoint& state, dataset const& data, options const& with) 
 }
 
 void describe(dataset const& data, options const& with) {
-  std::size_t const unknown = static_cast<std::size_t>(std::count_if(
-      data.samples.begin(), data.samples.end(), [](auto const& s) { return s.label == sample::unknown; }));
-  std::size_t const mapless = static_cast<std::size_t>(
-      std::count_if(data.samples.begin(), data.samples.end(), [](auto const& s) { return s.weight == 0; }));
   std::string classes;
   for (std::string const& name : data.classes) classes += (classes.empty() ? "" : ", ") + name;
   std::printf(
       "%s: %zu training, %zu validation and %zu test images of %zux%zu (height x width); classes %s\n",
       with.data.empty() ? "generated images" : with.data.c_str(), data.part(split::train).size(),
       data.part(split::val).size(), data.part(split::test).size(), data.height, data.width, classes.c_str());
-  if (unknown > 0) std::printf("%zu of the test images are of unknown classes\n", unknown);
-  if (mapless > 0)
+  if (data.unknown_count() > 0)
+    std::printf("%zu of the test images are of unknown classes\n", data.unknown_count());
+  if (data.mapless_count() > 0)
     std::printf("%zu images have no usable map: they take part with the cross entropy of the image alone\n",
-                mapless);
+                data.mapless_count());
   if (with.plants_shortcut())
     std::printf(
         "a grey square is planted into every image: its shade tells the class, but is random in the test\n");
@@ -141,10 +147,20 @@ void describe(dataset const& data, options const& with) {
 
 std::string summary(run_record const& r) {
   char text[160];
-  std::snprintf(text, sizeof text, "  accuracy %5.1f %%  AUROC %5.1f %%  best epoch %zu of %zu  %s",
-                100 * r.accuracy, 100 * r.auroc, r.best_epoch, r.epochs,
-                duration_text(r.train_seconds).c_str());
+  if (r.diverged())
+    std::snprintf(text, sizeof text, "  diverged in epoch %zu: a loss was no finite number",
+                  r.curve.size() + 1);
+  else
+    std::snprintf(text, sizeof text, "  accuracy %5.1f %%  AUROC %5.1f %%  best epoch %zu  %s",
+                  100 * r.accuracy, 100 * r.auroc, r.best_epoch, duration_text(r.train_seconds).c_str());
   return text;
+}
+
+/// A report never stands beside the checkpoint of a training that is under way.
+void remove_report(std::filesystem::path const& folder) {
+  std::error_code ignored;
+  for (char const* name : {"results.csv", "curves.csv", "panel.png", "curves.png"})
+    std::filesystem::remove(folder / name, ignored);
 }
 
 void write_report(std::vector<run_record> const& runs, dataset const& first,
@@ -152,11 +168,14 @@ void write_report(std::vector<run_record> const& runs, dataset const& first,
   write_file(with.out / "results.csv", results_csv(runs));
   write_file(with.out / "curves.csv", curves_csv(runs));
   draw_panel(runs, first, panel, with, with.out / "panel.png");
-  bool const drawn = draw_curves(runs, with.out / "curves.png");
+  bool const curves =
+      std::any_of(runs.begin(), runs.end(), [](run_record const& r) { return !r.diverged(); });
+  bool const drawn = curves && draw_curves(runs, with.out / "curves.png");
   std::printf("%s\n", table_text(runs, first, with).c_str());
   std::printf("Written to %s: results.csv, curves.csv, panel.png%s\n", with.out.c_str(),
               drawn ? ", curves.png" : "");
-  if (!drawn) std::printf("curves.png is missing: gnuplot is not installed (apt install gnuplot-nox)\n");
+  if (curves && !drawn)
+    std::printf("curves.png is missing: gnuplot is not installed (apt install gnuplot-nox)\n");
 }
 
 /// The trainings that are asked for, one after the other, with a checkpoint in between.
@@ -178,6 +197,13 @@ class experiment {
 
   /// False when it was interrupted.
   bool train_all() {
+    bool const all_there = std::all_of(plan_.begin(), plan_.end(), [&](planned_run const& p) {
+      return record_of(p) != state_.finished.end();
+    });
+    if (all_there)
+      std::printf("nothing is left to train: these are the results of before (--restart trains anew)\n");
+    else
+      remove_report(with_.out);
     double work = 0;
     for (planned_run const& p : plan_) work += work_of(p);
     progress bar(work);
@@ -196,6 +222,8 @@ class experiment {
       state_.finished.push_back(*record);
       state_.current.reset();
       save_checkpoint(file_, state_);
+      if (record->diverged())
+        bar.skip(work_of(plan_[i]) - plan_[i].passes() * static_cast<double>(record->steps));
       bar.say(title + summary(*record));
     }
     return true;
@@ -273,9 +301,11 @@ int run_experiment(options const& with) {
   auto const settings = with.training_text() + "images " + std::to_string(fingerprint(data)) + "\n";
   checkpoint state = opening_state(file, settings, with);
   prepare_folder(with.out);
+  if (with.restart) std::filesystem::remove(file);
 
   describe(data, with);
-  std::printf("%zu trainings on %d %s\n", with.methods.size() * with.seeds, threads,
+  std::size_t const count = with.methods.size() * with.seeds;
+  std::printf("%zu %s on %d %s\n", count, count == 1 ? "training" : "trainings", threads,
               threads == 1 ? "thread" : "threads");
   std::fflush(stdout);
   note_interrupts();

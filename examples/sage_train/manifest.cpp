@@ -52,6 +52,8 @@ std::string manifest::at(std::size_t line, std::string const& what) const {
 
 manifest read_manifest(std::filesystem::path const& folder) {
   manifest list{.file = folder / "manifest.csv", .rows = {}};
+  if (std::filesystem::is_regular_file(folder))
+    throw input_error(folder.string() + ": this is a file; --data wants its folder");
   if (!std::filesystem::is_directory(folder))
     throw input_error(folder.string() + ": this folder does not exist");
   std::ifstream in(list.file);

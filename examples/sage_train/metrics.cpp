@@ -43,6 +43,7 @@ double cross_entropy(predictions const& p) {
 }
 
 double auroc(std::span<double const> scores, std::vector<bool> const& positive) {
+  if (std::any_of(scores.begin(), scores.end(), [](double s) { return std::isnan(s); })) return nan;
   // Mann and Whitney: the rank sum of the positives, ties sharing their mean rank.
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -23,7 +23,8 @@ double accuracy(predictions const& p);
 /// The mean cross entropy.
 double cross_entropy(predictions const& p);
 
-/// The probability that a positive's score is above a negative's, a tie counting one half; NaN without both.
+/// The probability that a positive's score is above a negative's, a tie counting one half; NaN without both,
+/// and where a score is NaN, for which there is no order.
 double auroc(std::span<double const> scores, std::vector<bool> const& positive);
 
 /// One class against all other samples, those of unknown class included; the score is the class's

@@ -3,6 +3,7 @@
 #include "help_format.hpp"
 #include "input_error.hpp"
 
+#include <array>
 #include <charconv>
 #include <iostream>
 #include <map>
@@ -65,21 +66,25 @@ struct declaration {
 
 void declare_data(CLI::App& app, options& o, std::string& size) {
   declaration const data{app, "Data"};
-  data.unset("--data", o.data, "DIR",
-             "Folder with manifest.csv, whose columns are image, saliency, label and split (train, val or "
-             "test), and with the "
-             "PNG, JPEG or BMP files it names; an empty saliency cell means no map [images are generated]");
+  data.unset(
+      "--data", o.data, "DIR",
+      "Folder with manifest.csv, whose columns are image, saliency, label and split (train, val or "
+      "test), and with the PNG, JPEG or BMP files it names. Maps are grey pictures of their image's "
+      "shape, in any size: 0 is not salient, 255 fully salient; an empty cell means no map [images are "
+      "generated]");
   data.unset("--size", size, "HxW",
              "Height and width to which images are resized [generated images: 48x48; files: the shape of the "
              "first image, its "
              "longer side 128]");
   data.unset("--hold-out", o.hold_out, "LABELS",
              "Labels, separated by commas, that are kept out of training: all their images go into the test, "
-             "as unknown classes [none]")
+             "as unknown classes, and the table gets a column 'known AUROC': images of known classes against "
+             "those of unknown classes by the largest softmax probability [none]")
       ->delimiter(',');
-  data.unset("--normal", o.normal, "LABEL",
-             "The class that AUROC tells from all other images, unknown ones included [every class in turn, "
-             "and the mean]");
+  data.unset(
+      "--normal", o.normal, "LABEL",
+      "The class that AUROC tells from all other test images, those of unknown classes included, by its "
+      "probability: with --hold-out the open-set AUROC [every known class in turn, and the mean]");
   app.add_flag_function(
          "--shortcut,!--no-shortcut", [&](std::int64_t n) { o.shortcut = n > 0; },
          "Plant a grey square outside the salient region of every image: its shade tells the class in the "
@@ -137,13 +142,15 @@ void declare_losses(CLI::App& app, options& o) {
 
 void declare_output(CLI::App& app, options& o) {
   declaration const output{app, "Output"};
-  output.value("--output,--out", o.out, "DIR", "Folder for the results and the checkpoint");
+  output.value("--output", o.out, "DIR", "Folder for the results and the checkpoint");
   output.number<std::size_t>("--panel", o.panel_rows, 1, 100, "Test images in panel.png");
-  app.add_flag("--resume", o.resume,
-               "Continue the interrupted training in --output, with the other options as they were; methods "
-               "and seeds may be added to a finished one")
+  app.add_flag(
+         "--resume", o.resume,
+         "Continue the interrupted training in --output, with the other options as they were; print the "
+         "results of a finished one again, or add methods and seeds to it")
       ->group("Output");
-  app.add_flag("--restart", o.restart, "Discard an unfinished training in --output")->group("Output");
+  app.add_flag("--restart", o.restart, "Discard the training in --output, finished or not, with its results")
+      ->group("Output");
 }
 
 /// "64x128" as height and width.
@@ -169,6 +176,13 @@ std::string shell_word(std::string const& argument) {
   return word + "'";
 }
 
+/// The fewest digits that give this number back: settings are compared as text.
+std::string shortest_text(double number) {
+  std::array<char, 32> text{};
+  auto const end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  return {text.data(), end};
+}
+
 void check(options const& o) {
   std::set<std::string> seen;
   for (std::string const& name : o.methods) {
@@ -188,18 +202,33 @@ void check(options const& o) {
 
 std::string options::training_text() const {
   std::ostringstream text;
-  text << "data " << (data.empty() ? "generated" : data.string()) << "\nsize " << height << 'x' << width
-       << "\ngenerate " << generate << "\nshortcut " << plants_shortcut() << "\nnormal " << normal
-       << "\nfirst-seed " << first_seed << "\nepochs " << epochs << "\nbudget "
-       << (budget == budget::time ? "time" : "epochs") << "\nbatch " << batch_size << "\nlr " << learning_rate
-       << "\nweight-decay " << weight_decay << "\nchannels " << channels << "\nflips " << flips << "\nmargin "
-       << margin << "\ntemperature " << temperature << "\npositive-weight " << positive_weight
-       << "\ntriplet-weight " << triplet_weight << "\nconsistency-weight " << consistency_weight
-       << "\ncyborg-weight " << cyborg_weight << "\ndegradation "
-       << (degradation == degradation::blur ? "blur" : "mean") << "\nblur-sigma " << blur_sigma
-       << "\nthreads " << threads << "\npanel " << panel_rows << "\nhold-out";
-  for (std::string const& label : hold_out) text << ' ' << label;
-  text << '\n';
+  auto const put = [&](char const* name, auto const& value) { text << name << ' ' << value << '\n'; };
+  put("data", data.empty() ? "generated" : "files");
+  put("size", std::to_string(height) + "x" + std::to_string(width));
+  put("generate", generate);
+  put("shortcut", plants_shortcut() ? "on" : "off");
+  put("normal", normal);
+  put("first-seed", first_seed);
+  put("epochs", epochs);
+  put("budget", budget == budget::time ? "time" : "epochs");
+  put("batch", batch_size);
+  put("lr", shortest_text(learning_rate));
+  put("weight-decay", shortest_text(weight_decay));
+  put("channels", channels);
+  put("flips", flips ? "on" : "off");
+  put("margin", shortest_text(margin));
+  put("temperature", shortest_text(temperature));
+  put("positive-weight", shortest_text(positive_weight));
+  put("triplet-weight", shortest_text(triplet_weight));
+  put("consistency-weight", shortest_text(consistency_weight));
+  put("cyborg-weight", shortest_text(cyborg_weight));
+  put("degradation", degradation == degradation::blur ? "blur" : "mean");
+  put("blur-sigma", shortest_text(blur_sigma));
+  put("threads", threads);
+  put("panel", panel_rows);
+  std::string labels;
+  for (std::string const& label : hold_out) labels += (labels.empty() ? "" : ",") + label;
+  put("hold-out", labels);
   return std::move(text).str();
 }
 

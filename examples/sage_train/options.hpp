@@ -48,7 +48,7 @@ struct options {
 
   bool plants_shortcut() const { return shortcut.value_or(data.empty()); }
 
-  /// All that a run's result depends on, except for its method, its seed and the images.
+  /// All that a run's result depends on, except for its method, its seed and the images, as lines "option value".
   std::string training_text() const;
 };
 

@@ -75,7 +75,7 @@ void draw_panel(std::vector<run_record> const& runs, dataset const& data,
   constexpr std::size_t gap = 6, caption = 14;
   std::vector<run_record const*> shown;
   for (run_record const& r : runs)
-    if (r.seed == with.first_seed) shown.push_back(&r);
+    if (r.seed == with.first_seed && !r.diverged()) shown.push_back(&r);
   std::vector<std::string> titles = {"image", "map", "x+", "x-"};
   for (run_record const* r : shown) titles.push_back("CAM " + r->method);
 

@@ -1,11 +1,33 @@
 #include "progress.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <utility>
 
 namespace sage_train {
+
+namespace {
+
+/// Columns of the terminal, asked anew for every line: people resize windows.
+std::size_t terminal_width() {
+  winsize size{};
+  bool const known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+/// A bar of at most 20 cells, as many as there is room for; fewer than 5 tell nothing.
+std::string bar_text(std::size_t room, double share) {
+  std::size_t const cells = std::min<std::size_t>(room, 20);
+  std::string bar;
+  for (std::size_t i = 0; i < cells && cells >= 5; ++i)
+    bar += (static_cast<double>(i) + 0.5) / static_cast<double>(cells) < share ? "█" : "░";
+  return bar;
+}
+
+}  // namespace
 
 progress::progress(double work) : terminal_(isatty(STDOUT_FILENO) == 1), remaining_(work) {}
 
@@ -44,17 +66,17 @@ void progress::say(std::string const& line) {
 
 void progress::draw(std::size_t epoch, std::size_t step) const {
   double const share = static_cast<double>(epoch * steps_ + step) / static_cast<double>(epochs_ * steps_);
-  std::string const rate = std::to_string(std::lround(images_ / training_seconds_)) + " images/s";
-  std::string const left = duration_text(remaining_ * seconds_ / done_) + " left";
+  std::string text = "  epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs_) + "  " +
+                     std::to_string(std::lround(images_ / training_seconds_)) + " images/s  " +
+                     duration_text(remaining_ * seconds_ / done_) + " left";
   if (terminal_) {
-    constexpr int cells = 20;
-    std::string bar;
-    for (int i = 0; i < cells; ++i) bar += (i + 0.5) / cells < share ? "█" : "░";
-    std::printf("\r\033[K%s %s epoch %zu/%zu  %s  %s", title_.c_str(), bar.c_str(), epoch + 1, epochs_,
-                rate.c_str(), left.c_str());
+    // The last column stays free: some terminals wrap when it is written.
+    std::size_t const width = terminal_width() - 1, used = title_.size() + 1 + text.size();
+    std::string const bar = bar_text(width > used ? width - used : 0, share);
+    text = bar.empty() ? (title_ + text).substr(0, width) : title_ + " " + bar + text;
+    std::printf("\r\033[K%s", text.c_str());
   } else {
-    std::printf("%s  epoch %zu/%zu  %s  %s\n", title_.c_str(), epoch + 1, epochs_, rate.c_str(),
-                left.c_str());
+    std::printf("%s%s\n", title_.c_str(), text.c_str());
   }
   std::fflush(stdout);
 }

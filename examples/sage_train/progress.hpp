@@ -6,7 +6,8 @@
 
 namespace sage_train {
 
-/// Tells how far the trainings are: a bar that is redrawn on a terminal, otherwise a line now and then.
+/// Tells how far the trainings are: on a terminal a bar that is redrawn, within one line of it; otherwise a line now
+/// and then.
 class progress {
  public:
   /// `work` is the sum over all trainings of steps times the number of forward passes in a step.

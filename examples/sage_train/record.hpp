@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,7 +14,8 @@ struct epoch_record {
   double val_loss = 0, val_accuracy = 0;
 };
 
-/// A finished training, as it goes into the table, the CSV files and the panel.
+/// A finished training, as it goes into the table, the CSV files and the panel. One that diverged has no results:
+/// its accuracy is NaN, its curve ends before the epoch in which a loss was no finite number.
 struct run_record {
   std::string method;
   std::uint64_t seed = 0;
@@ -24,6 +26,7 @@ struct run_record {
   std::size_t cam_height = 0, cam_width = 0;
   std::vector<float> cams;  // of the panel's images: (rows, cam_height, cam_width)
 
+  bool diverged() const { return std::isnan(accuracy); }
   double step_seconds() const { return train_seconds / static_cast<double>(steps); }
 };
 

@@ -23,32 +23,45 @@ namespace {
   return text;
 }
 
-using runs_of_method = std::vector<run_record>;
+/// What came of one method: the runs with results, and how many have none.
+struct method_runs {
+  std::string name;
+  std::size_t epochs = 0, diverged = 0;
+  std::vector<run_record> runs;
+};
 
 /// The runs by method, in the order of the command line.
-std::vector<runs_of_method> grouped(std::vector<run_record> const& runs, options const& with) {
-  std::vector<runs_of_method> groups;
+std::vector<method_runs> grouped(std::vector<run_record> const& runs, options const& with) {
+  std::vector<method_runs> groups;
   for (std::string const& name : with.methods) {
-    runs_of_method& group = groups.emplace_back();
-    std::copy_if(runs.begin(), runs.end(), std::back_inserter(group),
-                 [&](auto const& r) { return r.method == name; });
-    std::sort(group.begin(), group.end(), [](auto const& a, auto const& b) { return a.seed < b.seed; });
+    method_runs& group = groups.emplace_back();
+    group.name = name;
+    for (run_record const& r : runs) {
+      if (r.method != name) continue;
+      group.epochs = r.epochs;
+      if (r.diverged())
+        ++group.diverged;
+      else
+        group.runs.push_back(r);
+    }
   }
   return groups;
 }
 
 using quantity = std::function<double(run_record const&)>;
 
-spread spread_over(runs_of_method const& runs, quantity const& q) {
+spread spread_over(method_runs const& group, quantity const& q) {
   std::vector<double> values;
-  for (run_record const& r : runs) values.push_back(q(r));
+  for (run_record const& r : group.runs) values.push_back(q(r));
   return spread_of(values);
 }
 
 /// Of the differences of runs with the same seed.
-spread paired_spread(runs_of_method const& runs, runs_of_method const& base, quantity const& q) {
+spread paired_spread(method_runs const& group, method_runs const& base, quantity const& q) {
   std::vector<double> values;
-  for (std::size_t i = 0; i < runs.size(); ++i) values.push_back(q(runs[i]) - q(base[i]));
+  for (run_record const& r : group.runs)
+    for (run_record const& b : base.runs)
+      if (b.seed == r.seed) values.push_back(q(r) - q(b));
   return spread_of(values);
 }
 
@@ -107,46 +120,78 @@ double salient_area(dataset const& data) {
   return sum / count;
 }
 
-double mean_seconds(runs_of_method const& runs) {
-  return spread_over(runs, [](auto const& r) { return r.train_seconds; }).mean;
+double mean_seconds(method_runs const& group) {
+  return spread_over(group, [](auto const& r) { return r.train_seconds; }).mean;
 }
 
-double mean_step(runs_of_method const& runs) {
-  return spread_over(runs, [](auto const& r) { return r.step_seconds(); }).mean;
+double mean_step(method_runs const& group) {
+  return spread_over(group, [](auto const& r) { return r.step_seconds(); }).mean;
+}
+
+/// The group of that method if it has results, or null.
+method_runs const* find(std::vector<method_runs> const& groups, std::string_view name) {
+  auto const found =
+      std::find_if(groups.begin(), groups.end(), [&](auto const& g) { return g.name == name; });
+  return found == groups.end() || found->runs.empty() ? nullptr : &*found;
 }
 
 /// What the methods had in common, and what they had not.
-std::string budget_note(std::vector<runs_of_method> const& groups, options const& with) {
+std::string budget_note(std::vector<method_runs> const& groups, options const& with) {
   bool const equal_epochs = with.budget == budget::epochs;
   std::string note =
       equal_epochs
           ? format("Equal epochs: every method saw each training image %zu times.", with.epochs)
           : format("Equal time: every method trained about as long as %zu epochs of sage take.", with.epochs);
-  auto const find = [&](std::string_view name) {
-    return std::find_if(groups.begin(), groups.end(),
-                        [&](auto const& g) { return g.front().method == name; });
-  };
-  auto const ce = find("ce"), sage = find("sage");
-  if (ce == groups.end() || sage == groups.end()) return note;
-  note += format(" A sage step costs %.1f ce steps:", mean_step(*sage) / mean_step(*ce));
+  auto const *ce = find(groups, "ce"), *sage = find(groups, "sage");
+  if (ce == nullptr || sage == nullptr) return note + "\n";
+  note += format(" A sage step costs %.1f ce steps:\n", mean_step(*sage) / mean_step(*ce));
   note +=
       equal_epochs
-          ? format("\nsage trained %.1f times as long as ce (--budget time gives all methods the same time).",
+          ? format("sage trained %.1f times as long as ce (--budget time gives all methods the same time).\n",
                    mean_seconds(*sage) / mean_seconds(*ce))
           : format(
-                "\nce had %.1f times the epochs of sage (--budget epochs gives all methods the same epochs).",
-                static_cast<double>(ce->front().epochs) / static_cast<double>(sage->front().epochs));
+                "ce had %.1f times the epochs of sage (--budget epochs gives all methods the same epochs).\n",
+                static_cast<double>(ce->epochs) / static_cast<double>(sage->epochs));
   return note;
 }
+
+/// What the two kinds of AUROC tell apart.
+std::string auroc_note(dataset const& data) {
+  bool const open = data.unknown_count() > 0;
+  std::string note = data.normal ? "AUROC: images of the normal class (" + data.classes[*data.normal] + ")"
+                                 : std::string(open ? "AUROC: one known class" : "AUROC: one class");
+  note += " against all other test images";
+  if (open) note += ", those of unknown classes included";
+  note += data.normal ? ", by that class's probability" : ", by its probability; the mean over the classes";
+  note += data.normal && open ? " (open-set AUROC).\n" : ".\n";
+  if (open)
+    note +=
+        "Known AUROC: images of known classes against images of unknown classes, by the largest softmax "
+        "probability.\n";
+  return note;
+}
+
+/// Which trainings the table leaves out.
+std::string divergence_note(std::vector<method_runs> const& groups) {
+  std::string note;
+  for (method_runs const& g : groups)
+    if (g.diverged > 0)
+      note += format(
+          "%s: %zu of %zu trainings diverged (a loss was no finite number) and are left out; a smaller --lr "
+          "may help.\n",
+          g.name.c_str(), g.diverged, g.diverged + g.runs.size());
+  return note;
+}
+
+/// A cell of a CSV file; empty where there is no such number.
+std::string csv_cell(double value) { return std::isnan(value) ? "," : format(",%.6f", value); }
 
 }  // namespace
 
 std::string table_text(std::vector<run_record> const& runs, dataset const& data, options const& with) {
   auto const groups = grouped(runs, with);
-  auto const ce =
-      std::find_if(groups.begin(), groups.end(), [](auto const& g) { return g.front().method == "ce"; });
-  bool const open = std::any_of(data.samples.begin(), data.samples.end(),
-                                [](auto const& s) { return s.label == sample::unknown; });
+  method_runs const* const ce = find(groups, "ce");
+  bool const open = data.unknown_count() > 0;
   quantity const accuracy = [](auto const& r) { return r.accuracy; };
   quantity const auroc = [](auto const& r) { return r.auroc; };
   quantity const known = [](auto const& r) { return r.known_auroc; };
@@ -154,23 +199,23 @@ std::string table_text(std::vector<run_record> const& runs, dataset const& data,
   text_table table;
   std::vector<std::string> header = {"method", "accuracy %", "AUROC %"};
   if (open) header.push_back("known AUROC %");
-  if (ce != groups.end()) header.insert(header.end(), {"accuracy - ce", "AUROC - ce"});
+  if (ce != nullptr) header.insert(header.end(), {"accuracy - ce", "AUROC - ce"});
   header.insert(header.end(), {"CAM inside %", "ms/step", "epochs", "train s"});
   table.add(header);
-  for (auto const& g : groups) {
-    std::vector<std::string> row = {g.front().method, spread_text(spread_over(g, accuracy), "%.1f"),
+  auto const one_digit = [](double mean) { return std::isnan(mean) ? "n/a" : format("%.1f", mean); };
+  for (method_runs const& g : groups) {
+    std::vector<std::string> row = {g.name, spread_text(spread_over(g, accuracy), "%.1f"),
                                     spread_text(spread_over(g, auroc), "%.1f")};
     if (open) row.push_back(spread_text(spread_over(g, known), "%.1f"));
-    if (ce != groups.end()) {
-      bool const itself = g.front().method == "ce";
+    if (ce != nullptr) {
+      bool const itself = &g == ce;
       row.push_back(itself ? "" : spread_text(paired_spread(g, *ce, accuracy), "%+.1f"));
       row.push_back(itself ? "" : spread_text(paired_spread(g, *ce, auroc), "%+.1f"));
     }
-    double const inside = spread_over(g, [](auto const& r) { return r.cam_inside; }).mean;
-    row.push_back(std::isnan(inside) ? "n/a" : format("%.1f", 100 * inside));
-    row.push_back(format("%.1f", 1e3 * mean_step(g)));
-    row.push_back(std::to_string(g.front().epochs));
-    row.push_back(format("%.1f", mean_seconds(g)));
+    row.push_back(one_digit(100 * spread_over(g, [](auto const& r) { return r.cam_inside; }).mean));
+    row.push_back(one_digit(1e3 * mean_step(g)));
+    row.push_back(std::to_string(g.epochs));
+    row.push_back(one_digit(mean_seconds(g)));
     table.add(row);
   }
 
@@ -179,19 +224,13 @@ std::string table_text(std::vector<run_record> const& runs, dataset const& data,
       "Mean ± standard deviation over %zu %s; differences are paired by seed (same images, same first "
       "weights).\n",
       with.seeds, with.seeds == 1 ? "seed" : "seeds");
-  out += data.normal
-             ? "AUROC: " + data.classes[*data.normal] + " against all other test images"
-             : std::string("AUROC: one class against all other test images, the mean over the classes");
-  out += open ? ", those of unknown classes included.\nKnown AUROC: known against unknown classes by the "
-                "largest softmax probability.\n"
-              : ".\n";
+  out += divergence_note(groups) + auroc_note(data);
   if (double const area = salient_area(data); !std::isnan(area))
     out += format(
         "CAM inside: the share of the true class's activation map that lies in the salient region; "
         "that covers %.1f %% of the picture.\n",
         100 * area);
-  out += budget_note(groups, with) + "\n";
-  return out;
+  return out + budget_note(groups, with);
 }
 
 std::string results_csv(std::vector<run_record> const& runs) {
@@ -199,10 +238,10 @@ std::string results_csv(std::vector<run_record> const& runs) {
       "method,seed,epochs,steps,best_epoch,accuracy,auroc,known_auroc,cam_inside,active,step_ms,train_"
       "seconds\n";
   for (run_record const& r : runs) {
-    out += r.method + format(",%llu,%zu,%zu,%zu,%.6f,%.6f,", static_cast<unsigned long long>(r.seed),
-                             r.epochs, r.steps, r.best_epoch, r.accuracy, r.auroc);
-    if (!std::isnan(r.known_auroc)) out += format("%.6f", r.known_auroc);
-    out += format(",%.6f,%.6f,%.3f,%.3f\n", r.cam_inside, r.active, 1e3 * r.step_seconds(), r.train_seconds);
+    out += r.method + format(",%llu,%zu,%zu,%zu", static_cast<unsigned long long>(r.seed), r.epochs, r.steps,
+                             r.best_epoch);
+    for (double const v : {r.accuracy, r.auroc, r.known_auroc, r.cam_inside, r.active}) out += csv_cell(v);
+    out += format(",%.3f,%.3f\n", 1e3 * r.step_seconds(), r.train_seconds);
   }
   return out;
 }

@@ -10,16 +10,16 @@
 namespace sage_train {
 
 /// The table: one line per method, the mean and standard deviation over the seeds, paired differences against
-/// ce; and notes that say what the columns are and what the budget means.
+/// ce; and notes that say what the columns are, what diverged, and what the budget means.
 std::string table_text(std::vector<run_record> const& runs, dataset const& data, options const& with);
 
-/// One line per training.
+/// One line per training; a cell is empty where there is no such number.
 std::string results_csv(std::vector<run_record> const& runs);
 
 /// One line per training and epoch.
 std::string curves_csv(std::vector<run_record> const& runs);
 
-/// Draws the curves with gnuplot, the means over the seeds. Returns false when gnuplot is not installed or
+/// Draws the curves of what did not diverge with gnuplot, the means over the seeds. Returns false when gnuplot is not installed or
 /// fails.
 bool draw_curves(std::vector<run_record> const& runs, std::filesystem::path const& file);
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <sstream>
 #include <thread>
@@ -161,6 +162,9 @@ std::vector<std::size_t> epoch_order(std::vector<std::size_t> const& members, st
   return order;
 }
 
+/// How a training, or an epoch of it, ended. It diverges when a loss is infinite or NaN, from which no step comes back.
+enum class ending { finished, stopped, diverged };
+
 /// One training on its way from a state to the end.
 class training {
  public:
@@ -179,15 +183,13 @@ class training {
     state_.term_sums.resize(loss_terms::names.size());
   }
 
-  /// Trains the epochs that are left; false when it was asked to stop.
-  bool finish() {
+  /// Trains the epochs that are left.
+  ending finish() {
     clock::time_point kept = clock::now();
     while (state_.epoch < state_.record.epochs) {
-      if (!finish_epoch()) {
-        keep();
-        return false;
-      }
-      validate();
+      ending const of_epoch = finish_epoch();
+      if (of_epoch == ending::stopped) keep();
+      if (of_epoch != ending::finished) return of_epoch;
       ++state_.epoch;
       state_.step = 0;
       if (seconds_since(kept) > 5) {
@@ -195,7 +197,7 @@ class training {
         kept = clock::now();
       }
     }
-    return true;
+    return ending::finished;
   }
 
   /// The record, completed by a test of the best network.
@@ -213,8 +215,17 @@ class training {
     return record;
   }
 
+  /// The record of a training that has no results.
+  run_record diverged() const {
+    run_record record = state_.record;
+    for (double* v :
+         {&record.accuracy, &record.auroc, &record.known_auroc, &record.cam_inside, &record.active})
+      *v = std::numeric_limits<double>::quiet_NaN();
+    return record;
+  }
+
  private:
-  bool finish_epoch() {
+  ending finish_epoch() {
     run_record& record = state_.record;
     auto const order = epoch_order(members_, record.seed, state_.epoch);
     while (state_.step < steps_) {
@@ -227,15 +238,17 @@ class training {
       record.train_seconds += seconds_since(start);
       ++record.steps;
       ++state_.step;
-      if (events_.stepped(state_.epoch, state_.step, chosen.size())) return false;
+      if (!std::isfinite(terms.values.front())) return ending::diverged;
+      if (events_.stepped(state_.epoch, state_.step, chosen.size())) return ending::stopped;
     }
-    return true;
+    return validate() ? ending::finished : ending::diverged;
   }
 
-  /// Ends an epoch: its place in the curve, and the network if it is the best so far.
-  void validate() {
+  /// Ends an epoch: its place in the curve, and the network if it is the best so far. False if it diverged.
+  bool validate() {
     predictions const p = learned_.predict(data_.part(split::val));
     epoch_record e{std::move(state_.term_sums), cross_entropy(p), accuracy(p)};
+    if (!std::isfinite(e.val_loss)) return false;
     for (double& sum : e.terms) sum /= static_cast<double>(steps_);
     state_.term_sums.assign(loss_terms::names.size(), 0.0);
     if (state_.best_model.empty() || e.val_loss <= state_.best_val_loss) {
@@ -244,6 +257,7 @@ class training {
       state_.record.best_epoch = state_.epoch + 1;
     }
     state_.record.curve.push_back(std::move(e));
+    return true;
   }
 
   void keep() {
@@ -292,7 +306,9 @@ std::optional<run_record> train(method const& how, dataset const& data, options 
                                 training_state state, std::span<std::size_t const> panel,
                                 training_events const& events) {
   training run(how, data, with, std::move(state), events);
-  return run.finish() ? std::optional(run.tested(panel)) : std::nullopt;
+  ending const how_it_ended = run.finish();
+  if (how_it_ended == ending::stopped) return std::nullopt;
+  return how_it_ended == ending::diverged ? run.diverged() : run.tested(panel);
 }
 
 std::vector<picture_pair> make_view_pictures(dataset const& data, std::span<const std::size_t> chosen,

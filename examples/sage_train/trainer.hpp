@@ -29,8 +29,8 @@ double measure_step(method const& how, dataset const& data, options const& with)
 std::size_t steps_per_epoch(dataset const& data, options const& with);
 
 /// Trains one network, from the start or from `state`, keeps the epoch that is best on the validation split,
-/// and tests it. Returns nothing when `stepped` asked to stop. `panel` are the images whose activation maps
-/// go into the record.
+/// and tests it; a training that diverges ends at once, and its record says so. Returns nothing when `stepped`
+/// asked to stop. `panel` are the images whose activation maps go into the record.
 std::optional<run_record> train(method const& how, dataset const& data, options const& with,
                                 training_state state, std::span<const std::size_t> panel,
                                 training_events const& events);

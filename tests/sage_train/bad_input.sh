@@ -28,6 +28,7 @@ with_manifest() {
 
 anew
 refused "nowhere: this folder does not exist" --data "$folder/nowhere"
+refused "good/manifest.csv: this is a file; --data wants its folder" --data "$good/manifest.csv"
 mkdir "$folder/empty"
 refused "empty/manifest.csv: this file does not exist" --data "$folder/empty"
 with_manifest '1s/split/part/' "manifest.csv:1: the header has no column 'split'"
@@ -49,6 +50,9 @@ bmp "$data/square.bmp" 16 16 0 255
 sed -i '10s/map.bmp/square.bmp/' "$data/manifest.csv"
 refused "manifest.csv:10: square.bmp is 16x16, another aspect ratio than its image dark4.bmp of 32x16" --data "$data"
 anew
+bmp "$data/map.bmp" 32 16 0 1
+refused "manifest.csv: no saliency map has a value above 1, but maps are grey from 0 to 255" --data "$data"
+anew
 printf '\x89PNG\r\n\x1a\nbroken' >"$data/dark5.bmp"
 refused "manifest.csv:12: .*dark5.bmp is no readable PNG, JPEG or BMP" --data "$data"
 
@@ -62,6 +66,7 @@ refused "'nan' is not a number" --lr nan
 refused "'both' is none of epochs, time" --budget both
 refused "expected HEIGHTxWIDTH" --size 64
 refused "nonsense" --nonsense
+refused "not expected: .*--out" --out "$folder/other"
 refused "there is no checkpoint to resume from" --resume
 
 touch "$folder/file"

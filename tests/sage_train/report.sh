@@ -29,5 +29,26 @@ cmp "$folder/one/panel.png" "$folder/two/panel.png"
 "$program" "${tiny[@]}" --generate 60 --epochs 10 --seeds 1 --methods ce,sage --budget time --output "$folder/time" >"$folder/out"
 grep -q "Equal time" "$folder/out" || fail "$(cat "$folder/out")"
 (($(grep "^ce," "$folder/time/results.csv" | cut -d, -f3) > 10)) || fail "$(cat "$folder/time/results.csv")"
+
+# Trainings that diverge say so and end; the others, and the report, follow.
+timeout 100 "$program" "${tiny[@]}" --generate 60 --epochs 30 --seeds 1 --methods ce,sage --lr 1000 --weight-decay 1000 \
+  --output "$folder/diverged" >"$folder/out" || fail "status $?: $(cat "$folder/out")"
+for method in ce sage; do
+  grep -Eq "/2 $method .*diverged in epoch [0-9]+: a loss was no finite number" "$folder/out" || fail "$(cat "$folder/out")"
+  grep -Eq "^$method +n/a +n/a " "$folder/out" || fail "$(cat "$folder/out")"
+  grep -q "^$method: 1 of 1 trainings diverged" "$folder/out" || fail "$(cat "$folder/out")"
+  grep -Eq "^$method,1,30,[0-9]+,[0-9]+,,,,,," "$folder/diverged/results.csv" || fail "$(cat "$folder/diverged/results.csv")"
+done
+
+# On a terminal no line of the bar is wider than the terminal.
+if command -v script >/dev/null; then
+  bar=("$program" "${tiny[@]}" --generate 60 --epochs 400 --seeds 1 --methods ce --output "$folder/bar")
+  for columns in 70 40; do
+    script -qec "stty cols $columns; ${bar[*]} --restart" "$folder/terminal" </dev/null >/dev/null
+    tr '\r' '\n' <"$folder/terminal" | sed 's/\x1b\[K//g' | grep "epoch .*/400" >"$folder/out" || fail "no bar"
+    widest=$(LC_ALL=C.UTF-8 wc -L <"$folder/out")
+    ((widest < columns)) || fail "$widest columns where the terminal has $columns: $(cat "$folder/out")"
+  done
+fi
 "$program" --help >"$folder/out"
 grep -q -- "--hold-out LABELS" "$folder/out" || fail "$(cat "$folder/out")"
