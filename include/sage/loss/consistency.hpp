@@ -46,7 +46,7 @@ SAGE_ABI_BEGIN
 ///
 ///            Above 1e-5 only where logits lie more than 16 T below their row's maximum and decide the value. Printed
 ///            by tests/loss/jensen_shannon_table.cpp, which states what saturated gradients are held to.
-///            The other divergences: at most 1.2e-6 for the value and 9.1e-7 for the gradients in float, 9e-16 in
+///            The other divergences: at most 1.6e-6 for the value and 9.1e-7 for the gradients in float, 9e-16 in
 ///            double (tests/loss/divergences.cpp).
 /// Edge:      a logit −∞ is a class of probability 0, and so is one that underflows; a row of nothing but −∞, or
 ///            with +∞ or NaN, gives NaN for that row only; K = 1 and equal rows give 0 with gradient 0; finite
