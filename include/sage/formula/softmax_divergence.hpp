@@ -59,8 +59,9 @@ struct softmax_divergence {
   /// What later passes need of the maxima.
   template <class V>
   struct shifts {
-    V p, q, difference;  // max z_p, max z_q, max z_p − max z_q
-    V t;                 // 1/T
+    V p, q;                     // max z_p, max z_q
+    V from_p, from_q, between;  // x T = ((z_p − from_p) − (z_q − from_q)) − between
+    V t;                        // 1/T
   };
   template <class V>
   struct exponentials {
@@ -103,7 +104,17 @@ struct softmax_divergence {
 
   template <class V>
   SAGE_HD SAGE_INLINE shifts<V> conclude(maxima<V> const& m, row<V> const&) const {
-    return {m.p, m.q, m.p - m.q, V(scalar_of<V>(1 / temperature))};
+    // Rows of like logits: from the differences of their classes. Rows far apart: from the distances to the maxima, so
+    // that a constant that only one row has costs no digit, and nothing overflows.
+    using T = scalar_of<V>;
+    V const zero = V(0), t = V(T(1 / temperature)), between = m.p - m.q;
+    auto const far_apart = math::magnitude(between) > V(T(8 * temperature));
+    return {m.p,
+            m.q,
+            math::select(far_apart, m.p, zero),
+            math::select(far_apart, m.q, zero),
+            math::select(far_apart, zero, between),
+            t};
   }
 
   template <class V, class Kept>
@@ -177,16 +188,11 @@ struct softmax_divergence {
   }
 
  private:
-  // x, from the difference of the classes' two logits where they are near, else from their distances to the maxima: a
-  // constant that one row has and the other has not costs no digit, and nothing overflows that need not. Rounded, for
-  // -ffast-math must not re-associate it.
+  // x: rounded, for -ffast-math must not re-associate it.
   template <class V>
   SAGE_HD SAGE_INLINE V difference_of_logits(lanes<V, 2> const& z, shifts<V> const& m) const {
-    V const apart = math::rounded(z[0] - z[1]);
-    V const below_p = math::rounded(z[0] - m.p), below_q = math::rounded(z[1] - m.q);
-    auto const logits_are_near = math::magnitude(apart) < math::magnitude(below_p);
-    V const by_logits = math::rounded(apart - math::rounded(m.difference));
-    return math::select(logits_are_near, by_logits, math::rounded(below_p - below_q)) * m.t;
+    V const p = math::rounded(z[0] - m.from_p), q = math::rounded(z[1] - m.from_q);
+    return math::rounded(math::rounded(p - q) - m.between) * m.t;
   }
 
   template <class V, class Kept>
