@@ -64,7 +64,8 @@ struct softmax_divergence {
   /// What later passes need of the maxima.
   template <class V>
   struct shifts {
-    V p, q, difference;               // max z_p, max z_q, max z_p − max z_q
+    V p, q;                           // max z_p, max z_q
+    V from_p, from_q, between;        // x T = ((z_p − from_p) − (z_q − from_q)) − between
     math::exponent_factor<V> factor;  // 1/T
   };
   template <class V>
@@ -107,25 +108,28 @@ struct softmax_divergence {
 
   template <class V>
   SAGE_HD SAGE_INLINE shifts<V> conclude(maxima<V> const& m, row<V> const&) const {
-    return {m.p, m.q, m.p - m.q, math::exponent_factor_of<V>(1 / temperature)};
+    // Rows of like logits: from the differences of their classes. Rows far apart: from the distances to the maxima, so
+    // that a constant that only one row has costs no digit, and nothing overflows.
+    V const zero = V(0), between = m.p - m.q;
+    auto const far_apart = math::magnitude(between) > V(scalar_of<V>(8 * temperature));
+    return {m.p,
+            m.q,
+            math::select(far_apart, m.p, zero),
+            math::select(far_apart, m.q, zero),
+            math::select(far_apart, zero, between),
+            math::exponent_factor_of<V>(1 / temperature)};
   }
 
-  // x from the difference of the classes' two logits where they are near, else from their distances to the maxima: a
-  // constant that one row has and the other has not costs no digit, and nothing overflows that need not. Rounded, for
-  // -ffast-math must not re-associate it.
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
                                       Kept const& kept_here, shifts<V> const& m) const {
     using T = scalar_of<V>;
-    V const below_p = math::rounded(z[0] - m.p), below_q = math::rounded(z[1] - m.q);
-    V const apart = math::rounded(z[0] - z[1]);
-    auto const logits_are_near = math::magnitude(apart) < math::magnitude(below_p);
-    V const x =
-        math::select(logits_are_near, math::rounded(apart - m.difference), math::rounded(below_p - below_q)) *
-        m.factor.c;
+    // Rounded, for -ffast-math must not re-associate it.
+    V const apart = math::rounded(math::rounded(z[0] - m.from_p) - math::rounded(z[1] - m.from_q));
+    V const x = math::rounded(apart - m.between) * m.factor.c;
     auto const is_near = math::magnitude(x) < V(T(0.34));
-    V const q = math::exp_of_product(below_q, m.factor);
-    V const exp_p = math::exp_of_product(below_p, m.factor);
+    V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
+    V const exp_p = math::exp_of_product(V(z[0] - m.p), m.factor);
     V const d = math::select(is_near, q * math::expm1_small(x), exp_p - q);
     V const p =
         math::select(is_near, q + d, exp_p);  // not the rounding of two exponentials, but their ratio's
