@@ -7,6 +7,7 @@
 #include <sage/math/pack.hpp>
 
 #include <limits>
+#include <type_traits>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -77,30 +78,27 @@ SAGE_INLINE scalar_of<V> sum_of_lanes(V const& x) noexcept {
   return s;
 }
 
-/// Counts lanes for which a comparison holds.
+/// Adds up ones and zeros, at most 2^24 of them in a lane.
 template <class V>
 class lane_counter {
  public:
-  template <class Mask>
-  SAGE_INLINE void add(Mask const& m) noexcept {
+  SAGE_INLINE void add(V const& one_or_zero) noexcept {
     if constexpr (lane_traits<V>::width == 1) {
-      total_ = total_ + (m ? 1 : 0);
+      total_ += one_or_zero > V(0) ? 1 : 0;
     } else {
-      total_ = total_ + integer_of<V>{m.b};  // −1 for each
+      total_ = total_ + one_or_zero;
     }
   }
   SAGE_INLINE index_t count() const noexcept {
     if constexpr (lane_traits<V>::width == 1) {
       return total_;
     } else {
-      index_t s = 0;
-      for (int l = 0; l < lane_traits<V>::width; ++l) s -= static_cast<index_t>(total_.b[l]);
-      return s;
+      return static_cast<index_t>(sum_of_lanes(total_));
     }
   }
 
  private:
-  integer_of<V> total_{};
+  std::conditional_t<lane_traits<V>::width == 1, index_t, V> total_ = 0;
 };
 
 }  // namespace detail

@@ -24,10 +24,10 @@ struct batch_hard {
 /// Source: Hermans et al., arXiv 1703.07737; pytorch-metric-learning's TripletMarginLoss without a miner.
 struct batch_all {
   static constexpr bool one_triplet = false;
-  /// Is a triplet with d(a, n) − d(a, p) = gap taken?
+  /// 1 for a triplet with d(a, n) − d(a, p) = gap that is taken, else 0.
   template <class V>
-  SAGE_INLINE static auto selects(V const& gap, V const&) noexcept {
-    return gap == gap;
+  SAGE_INLINE static V takes(V const&, V const&) noexcept {
+    return V(1);
   }
 };
 
@@ -37,8 +37,8 @@ struct batch_all {
 struct semi_hard {
   static constexpr bool one_triplet = false;
   template <class V>
-  SAGE_INLINE static auto selects(V const& gap, V const& margin) noexcept {
-    return (gap > V(0)) & (gap <= margin);
+  SAGE_INLINE static V takes(V const& gap, V const& margin) noexcept {
+    return math::select(gap > V(0), math::select(gap <= margin, V(1), V(0)), V(0));
   }
 };
 
@@ -117,14 +117,15 @@ struct mining_rule {
     lane_counter<V> taken, active;
     for (index_t j = 0; j < c.padded(); j += lane_traits<V>::width) {
       V const d_n = load_values<V>(c.scratch + j);
-      decltype(d_n < far) const takes = (d_n < far) & Mining::selects(d_n - d_p, m);
+      // 1 or 0, not masks: GCC 12 computes a conjunction of AVX-512 comparisons lane by lane.
+      V const takes = math::select(d_n < far, Mining::takes(V(d_n - d_p), m), zero);
       V const x = m + d_p - d_n;
-      V const loss = math::select(takes, Hinge::value(x), zero);
+      V const loss = takes * Hinge::value(x);
       sum = sum + loss;
       taken.add(takes);
-      active.add(loss > zero);
+      active.add(math::select(loss > zero, V(1), zero));
       if (c.weight) {
-        V const slope = math::select(takes, Hinge::slope(x), zero);
+        V const slope = takes * Hinge::slope(x);
         slopes = slopes + slope;
         store_values(c.weight + j, V(load_values<V>(c.weight + j) - slope));
       }
