@@ -127,10 +127,10 @@ struct softmax_divergence {
     // Rounded, for -ffast-math must not re-associate it.
     V const apart = math::rounded(math::rounded(z[0] - m.from_p) - math::rounded(z[1] - m.from_q));
     V const x = math::rounded(apart - m.between) * m.factor.c;
-    auto const is_near = math::magnitude(x) < V(T(0.34));
+    auto const is_near = math::magnitude(x) < V(T(4));
     V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
     V const exp_p = math::exp_of_product(V(z[0] - m.p), m.factor);
-    V const d = math::select(is_near, q * math::expm1_small(x), exp_p - q);
+    V const d = math::select(is_near, q * math::expm1_moderate(x), exp_p - q);
     V const p =
         math::select(is_near, q + d, exp_p);  // not the rounding of two exponentials, but their ratio's
     kept_here.set(0, p);

@@ -120,14 +120,14 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
 }
 
-/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ ½ ln 2, logarithms of some ranges, artanh s − s for |s| ≤ ¼: see the packs of
+/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ 4, logarithms of some ranges, artanh s − s for |s| ≤ ¼: see the packs of
 /// float, for which these are shorter than the general functions.
 template <class V>
 SAGE_HD SAGE_INLINE V exp_of_product(V const& x, exponent_factor<V> const& c) {
   return exp(x * c.c);
 }
 template <class V>
-SAGE_HD SAGE_INLINE V expm1_small(V const& x) {
+SAGE_HD SAGE_INLINE V expm1_moderate(V const& x) {
   return expm1(x);
 }
 template <class V>
