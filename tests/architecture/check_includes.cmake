@@ -34,7 +34,8 @@ set(standard_headers
   iosfwd iostream istream iterator latch limits list locale map memory memory_resource mutex new numbers numeric
   optional ostream queue random ranges ratio regex scoped_allocator semaphore set shared_mutex source_location span
   sstream stack stdexcept stdfloat stop_token streambuf string string_view syncstream system_error thread tuple
-  type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector version)
+  type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector version
+  unistd.h)  # POSIX's, where there is one: the thread pool must know that it was forked
 
 set(violations 0)
 function(violation sentence)

@@ -48,8 +48,8 @@ TEST_CASE(
           if (classes <= 10 || turn++ % 9 == 0)
             measure(classes, decade, temperature, beta, classes <= 10 ? 4 : 1, in_float, in_double);
       CAPTURE(temperature, decade, in_float.value, in_float.gradient, in_double.value, in_double.gradient);
-      CHECK(in_float.within(bound<float>(temperature)));
-      CHECK(in_double.within(bound<double>(temperature)));
+      CHECK(in_float.within(bound<float>()));
+      CHECK(in_double.within(bound<double>()));
       // Distributions of one class only have no gradient to speak of: few, but where T is small.
       if (temperature >= 1) CHECK(in_float.saturated <= in_float.cases);
     }
