@@ -11,7 +11,7 @@ using namespace every_loss;
 // Derivatives along two directions at once, against the gradient that the loss itself gives; see loss/autodiff.cpp.
 TEST_CASE("Every loss runs on Eigen::AutoDiffScalar, and its derivatives are our gradient") {
   using scalar = Eigen::AutoDiffScalar<Eigen::Vector2d>;
-  for_each_loss([]<class Subject>(Subject const& s) {
+  auto const check = []<class Subject>(Subject const& s) {
     index_t const rows = 3, length = 5;
     auto const p = random_problem(static_cast<int>(Subject::operands), rows, length, 41);
     auto const first = random_problem(static_cast<int>(Subject::operands), rows, length, 42);
@@ -34,7 +34,9 @@ TEST_CASE("Every loss runs on Eigen::AutoDiffScalar, and its derivatives are our
       CHECK(std::abs(along[i]) > 1e-3);
       CHECK(theirs.value.derivatives()[i] == Approx(along[i]).epsilon(1e-11));
     }
-  });
+  };
+  for_each_loss(check);
+  for_each_variant(check);
 }
 
 TEST_CASE(
@@ -54,5 +56,5 @@ TEST_CASE(
   // A weight that is no weight is named by its value.
   Eigen::Matrix<scalar, 1, 1> weight(scalar(-2.0));
   CHECK_THROWS_WITH(loss(sage::exec::scalar{}, z, other, sage::weights(weight)),
-                    "consistency_loss: weights[0] is -2, expected >= 0");
+                    "consistency_loss: weights[0] is -2, expected finite and >= 0");
 }

@@ -3,6 +3,8 @@
 #include "framework/gradients.hpp"
 
 #include <sage/adapt/libtorch.hpp>
+#include <sage/formula/cosine.hpp>
+#include <sage/formula/lp.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/triplet_margin.hpp>
@@ -145,6 +147,42 @@ TEST_CASE("triplet_margin_loss of unit vectors is LibTorch's with a distance, in
       };
       return apply(how, with_distance(d, t, margin, swap));
     });
+  }
+}
+
+TEST_CASE(
+    "triplet_margin_loss<cosine> is LibTorch's with cosine_similarity as distance, in 200 random cases") {
+  at::manual_seed(15);
+  for (int i = 0; i < 200; ++i) {
+    double const margin = pick({0.0, 0.2, 0.5, 2.0});
+    bool const swap = pick({false, true});
+    auto const how = pick(all_reductions);
+    auto x = random_triplets();
+    if (x[0].size(1) == 1) continue;  // cosines of numbers are ±1, their gradient is 0 or rounding
+    CAPTURE(i, margin, swap, static_cast<int>(how));
+    compare<3>(sage::triplet_margin_loss<sage::cosine>{.margin = margin, .swap = swap}, how, x,
+               [&](tensors const& t) {
+                 auto const d = [](at::Tensor const& u, at::Tensor const& v) {
+                   return 1 - at::cosine_similarity(u, v, -1);
+                 };
+                 return apply(how, with_distance(d, t, margin, swap));
+               });
+  }
+}
+
+TEST_CASE("triplet_margin_loss<lp> is LibTorch's in 200 random cases: p, margin, swap, reduction") {
+  at::manual_seed(16);
+  for (int i = 0; i < 200; ++i) {
+    double const margin = pick({0.2, 1.0, 5.0}), p = pick({1.0, 1.5, 3.0, 7.0});
+    bool const swap = pick({false, true});
+    auto const how = pick(all_reductions);
+    auto const x = random_triplets();
+    if (x[0].size(1) == 1) continue;  // norms of numbers: their gradients cancel to 0, or to rounding
+    CAPTURE(i, margin, p, swap, static_cast<int>(how));
+    compare<3>(sage::triplet_margin_loss<sage::lp>{.margin = margin, .swap = swap, .distance = {.p = p}}, how,
+               x, [&](tensors const& t) {
+                 return at::triplet_margin_loss(t[0], t[1], t[2], margin, p, 1e-6, swap, code(how));
+               });
   }
 }
 

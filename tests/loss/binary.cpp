@@ -137,7 +137,7 @@ TEST_CASE("A mistake in the arguments of binary cross entropy is one sentence") 
   CHECK_THROWS_WITH(loss(logits, logits, sage::positive_weights(w)),
                     "binary_cross_entropy_loss: positive_weights has shape (2), expected (3)");
   CHECK_THROWS_WITH(loss(logits, logits, sage::positive_weights(negative)),
-                    "binary_cross_entropy_loss: positive_weights[1] is -1, expected >= 0");
+                    "binary_cross_entropy_loss: positive_weights[1] is -1, expected finite and >= 0");
   CHECK_THROWS_WITH(loss(logits, logits, sage::element_weights(transposed)),
                     "binary_cross_entropy_loss: element_weights has shape (3, 2), logits (2, 3)");
   CHECK_THROWS_WITH(

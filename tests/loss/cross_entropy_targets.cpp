@@ -246,7 +246,7 @@ TEST_CASE("An empty batch of probabilities has the mean NaN; a mistake is one se
   CHECK_THROWS_WITH(loss(logits, y, sage::class_weights(w)),
                     "cross_entropy_loss: class_weights has shape (2), expected (3)");
   CHECK_THROWS_WITH(loss(logits, y, sage::class_weights(negative)),
-                    "cross_entropy_loss: class_weights[1] is -1, expected >= 0");
+                    "cross_entropy_loss: class_weights[1] is -1, expected finite and >= 0");
   auto const transposed = sage::strided_view{z.data(), sage::extents{3, 2}};
   CHECK_THROWS_WITH(loss(logits, transposed),
                     "cross_entropy_loss: probabilities has shape (3, 2), logits (2, 3)");

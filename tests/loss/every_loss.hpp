@@ -1,10 +1,14 @@
 #pragma once
 
 #include "loss/compare.hpp"
+#include "reference/logit_losses.hpp"
 
+#include <sage/formula/cosine.hpp>
+#include <sage/formula/lp.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/degradation.hpp>
+#include <sage/loss/divergences.hpp>
 #include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
 
@@ -131,6 +135,36 @@ void for_each_loss(F const& f) {
                triplet(unit, x[3], x[4], x[5], 2, false) + js(softmax(x[0]), softmax(x[1])) +
                repel(js, x[0], x[2], 1, real(0.75));
       }));
+}
+
+/// Calls f(subject) for what else a loss may be made of: distances, a hinge, divergences.
+template <class F>
+void for_each_variant(F const& f) {
+  using enum operands_are;
+  using rows = std::vector<row> const&;
+  auto const of_softmax = [](auto const& divergence) {
+    return [=](rows x, int) { return divergence(softmax(x[0], 2), softmax(x[1], 2)); };
+  };
+  auto const of_triplet = [](auto const& d, real margin) {
+    return [=](rows x, int) { return triplet(d, x[0], x[1], x[2], margin, false); };
+  };
+  f(make<embeddings, 3>(
+      "triplet_margin_loss<lp>", sage::triplet_margin_loss<sage::lp>{.margin = 4, .distance = {.p = 3}},
+      of_triplet([](row const& u, row const& v) { return minkowski(u, v, 3, real(1e-6)); }, 4)));
+  f(make<embeddings, 3>(
+      "triplet_margin_loss<cosine>", sage::triplet_margin_loss<sage::cosine>{.margin = 2},
+      of_triplet([](row const& u, row const& v) { return cosine_distance(u, v, real(1e-8)); }, 2)));
+  f(make<logits, 2>("consistency_loss<jeffreys>", sage::consistency_loss<sage::jeffreys>{.temperature = 2},
+                    of_softmax([](row const& p, row const& q) { return jeffreys(p, q); })));
+  f(make<logits, 2>("consistency_loss<squared_hellinger>",
+                    sage::consistency_loss<sage::squared_hellinger>{.temperature = 2},
+                    of_softmax([](row const& p, row const& q) { return squared_hellinger(p, q); })));
+  f(make<logits, 2>("consistency_loss<total_variation>",
+                    sage::consistency_loss<sage::total_variation>{.temperature = 2},
+                    of_softmax([](row const& p, row const& q) { return total_variation(p, q); })));
+  f(make<logits, 2>("consistency_loss<soft_cross_entropy>",
+                    sage::consistency_loss<sage::soft_cross_entropy>{.temperature = 2},
+                    of_softmax([](row const& p, row const& q) { return soft_cross_entropy(p, q); })));
 }
 
 }  // namespace every_loss

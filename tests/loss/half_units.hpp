@@ -46,7 +46,7 @@ real unit_at(real x) {
 /// Its bound is two units of the row's largest element.
 template <class Half>
 void check_every_loss() {
-  for_each_loss([]<class Subject>(Subject const& s) {
+  auto const check = []<class Subject>(Subject const& s) {
     for (index_t const length : {5, 12}) {
       index_t const rows = 3;
       auto p = random_problem(static_cast<int>(Subject::operands), rows, length,
@@ -84,7 +84,9 @@ void check_every_loss() {
           }
         }
     }
-  });
+  };
+  for_each_loss(check);
+  for_each_variant(check);
 }
 
 }  // namespace half_units

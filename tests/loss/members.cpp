@@ -368,9 +368,11 @@ TEST_CASE("Shapes and options that do not fit are named in a whole sentence, bef
   negative[3] = -0.5f;
   CHECK_THROWS_WITH(
       loss.value_and_grad(x, x, x, out(extents{32, 8}), sage::skip, sage::skip, sage::weights(negative)),
-      "triplet_margin_loss: weights[3] is -0.5, expected >= 0");
-  negative[3] = std::numeric_limits<float>::quiet_NaN();
-  CHECK_THROWS_AS(loss(x, x, x, sage::weights(negative)), sage::argument_error);
+      "triplet_margin_loss: weights[3] is -0.5, expected finite and >= 0");
+  for (float const bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    negative[3] = bad;
+    CHECK_THROWS_AS(loss(x, x, x, sage::weights(negative)), sage::argument_error);
+  }
   CHECK_THROWS_WITH((sage::triplet_margin_loss<>{.margin = -0.25}(x, x, x)),
                     "triplet_margin_loss: margin is -0.25, expected >= 0");
   CHECK_THROWS_AS((sage::triplet_margin_loss<>{.margin = std::nan("")}(x, x, x)), sage::argument_error);

@@ -161,7 +161,7 @@ TEST_CASE("A mask of any integer type or of truth values serves as weights") {
   bool const truth[] = {true, false, true, true};
   CHECK(same_bits(masked_by(std::span<bool const>(truth)), expected));
   CHECK_THROWS_WITH(masked_by(std::vector<int>{1, 0, -1, 1}),
-                    "triplet_margin_loss: weights[2] is -1, expected >= 0");
+                    "triplet_margin_loss: weights[2] is -1, expected finite and >= 0");
 }
 
 TEST_CASE("A triplet exactly on the hinge passes its gradient, as in PyTorch") {

@@ -81,9 +81,8 @@ rows_view<T const> as_columns(char const* function, char const* name, View const
   if (elements.rows != rows.length || elements.outer_rank > 1)
     raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", expected (", rows.length, ")");
   for (index_t k = 0; k < elements.rows; ++k)
-    if (!(*elements.row(k) >= T(0)))
-      raise<argument_error>(function, ": ", name, "[", k, "] is ", static_cast<double>(*elements.row(k)),
-                            ", expected >= 0");
+    if (T const x = *elements.row(k); !(x >= T(0)) || is_infinite_weight(x))
+      raise<argument_error>(function, ": ", name, "[", k, "] is ", number_in_text(x), ", expected finite and >= 0");
   rows_view<T const> r;
   r.data = elements.data;
   r.rows = rows.rows;
