@@ -5,6 +5,7 @@
 
 #include <sage/formula/cosine.hpp>
 #include <sage/formula/lp.hpp>
+#include <sage/formula/squared_euclidean.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/degradation.hpp>
@@ -17,8 +18,9 @@
 #include <utility>
 #include <vector>
 
-/// Every loss of the library with its definition: what holds for all of them is tested over this list, which a new loss
-/// joins by one line. All operands of a loss have one shape here, (rows, length).
+/// The losses whose operands all have one shape, each with its definition: what holds for all of them is tested over this
+/// list, which a new one joins by one line. (Pairs with labels, candidates, mined triplets and activation maps have
+/// tests of their own: contrastive.cpp, info_nce.cpp, mined_triplet.cpp, cam_alignment.cpp, binary.cpp.) All operands of a loss have one shape here, (rows, length).
 namespace every_loss {
 
 using namespace reference;
@@ -137,6 +139,13 @@ void for_each_loss(F const& f) {
       }));
 }
 
+/// ‖u − v‖²
+inline real dot_of_difference(row const& u, row const& v) {
+  real s = 0;
+  for (std::size_t j = 0; j < u.size(); ++j) s += (u[j] - v[j]) * (u[j] - v[j]);
+  return s;
+}
+
 /// Calls f(subject) for what else a loss may be made of: distances, a hinge, divergences.
 template <class F>
 void for_each_variant(F const& f) {
@@ -154,6 +163,20 @@ void for_each_variant(F const& f) {
   f(make<embeddings, 3>(
       "triplet_margin_loss<cosine>", sage::triplet_margin_loss<sage::cosine>{.margin = 2},
       of_triplet([](row const& u, row const& v) { return cosine_distance(u, v, real(1e-8)); }, 2)));
+  f(make<embeddings, 3>(
+      "triplet_margin_loss<squared_euclidean, softplus>",
+      sage::triplet_margin_loss<sage::squared_euclidean, sage::hinge::softplus>{.margin = 1},
+      [=](rows x, int) {
+        auto const d = [](row const& u, row const& v) { return dot_of_difference(u, v); };
+        return softplus(1 + d(x[0], x[1]) - d(x[0], x[2]));
+      }));
+  f(make<logits, 2>("consistency_loss<reverse_kullback_leibler>",
+                    sage::consistency_loss<sage::reverse_kullback_leibler>{.temperature = 2},
+                    of_softmax([](row const& p, row const& q) { return kullback_leibler(q, p); })));
+  f(make<logits, 2>(
+      "consistency_loss<generalized_jensen_shannon>",
+      sage::consistency_loss<sage::generalized_jensen_shannon>{.temperature = 2, .divergence = {0.25}},
+      of_softmax([](row const& p, row const& q) { return jensen_shannon(p, q, real(0.25)); })));
   f(make<logits, 2>("consistency_loss<jeffreys>", sage::consistency_loss<sage::jeffreys>{.temperature = 2},
                     of_softmax([](row const& p, row const& q) { return jeffreys(p, q); })));
   f(make<logits, 2>("consistency_loss<squared_hellinger>",

@@ -7,7 +7,7 @@ namespace sage {
 SAGE_ABI_BEGIN
 
 /// What a loss makes of the amount x by which a margin is violated: h(x) and h′(x), a policy of the embedding
-///                                                                  losses.
+/// losses.
 ///
 ///   clamp     max(0, x)        the gradient passes at x = 0, as in torch.clamp_min
 ///   squared   ½ max(0, x)²

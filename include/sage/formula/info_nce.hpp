@@ -15,13 +15,11 @@ namespace detail {
 ///   l = log(1 + Σ_{j≠own} exp x_j),   x_j = (d_own − d_j)/T
 ///   ∂l/∂d_j = −π_j/T,   ∂l/∂d_own = (1 − π_own)/T = Σ_{j≠own} π_j/T,   π the softmax of −d/T
 ///
-/// From differences of distances and with the largest exponent taken out: nothing overflows, and a loss near
-///                                                                        0 keeps its
-/// digits, as does 1 − π_own.
+/// From differences of distances and with the largest exponent taken out: nothing overflows, and a loss near 0
+/// keeps its digits, as does 1 − π_own.
 struct info_nce_rule {
   double temperature = 0.1;
-  bool independent =
-      false;  // the candidates are the query's own: what is wrong with one is wrong with the query
+  bool independent = false;  // the candidates are the query's own: what is wrong with one is wrong with it
 
   template <class V, class A>
   SAGE_INLINE rating<A> rate(candidates<A> const& c) const {

@@ -31,8 +31,8 @@ struct batch_all {
   }
 };
 
-/// The triplets whose negative is farther than the positive, but by no more than the margin: 0 < d(a, n) −
-///                                                                                           d(a, p) ≤ m.
+/// The triplets whose negative is farther than the positive, but by no more than the margin:
+/// 0 < d(a, n) − d(a, p) ≤ m.
 /// Source: Schroff et al., CVPR 2015; pytorch-metric-learning's TripletMarginMiner(margin, "semihard").
 struct semi_hard {
   static constexpr bool one_triplet = false;

@@ -17,7 +17,7 @@ concept two_pass_distance = requires {
 namespace detail {
 
 /// The passes of a row program over distances between its operands: the base of the formulas of pairs and
-///                                                                  triplets.
+/// triplets.
 ///
 /// Pairs, in this order: (0, 1), (0, 2), (1, 2).
 template <class Distance, int Inputs, int Pairs>

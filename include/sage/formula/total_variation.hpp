@@ -16,6 +16,7 @@ SAGE_ABI_BEGIN
 /// Σ_j p_j (s_k − s_j) is a sum of the masses with another sign than k's, so that a saturated softmax keeps
 /// its digits.
 /// Edge: s = 0 at p = q, as the slope of torch.abs at 0.
+/// Source: ½ of torch.nn.functional.l1_loss(p, q, reduction="sum") of a row; Liger-Kernel's LigerTVDLoss.
 struct total_variation {
   static constexpr bool uses_log_ratio = false;
 

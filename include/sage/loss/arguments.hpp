@@ -76,7 +76,8 @@ auto input_view(char const* function, char const* name, T const& t) {
   } else {
     static_assert(tensor<T const>,
                   "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                  "sage::tensor_traits for it");
+                  "sage::tensor_traits for it; std::vector<bool> has no elements in memory, a mask may be a "
+                  "std::vector<unsigned char>");
     return as_view(t);
   }
 }

@@ -11,8 +11,7 @@
 #include <type_traits>
 
 /// Losses whose queries meet every key of the batch: N² distances, never all of them in memory. Queries are
-///                                                   worked in
-/// tiles of a constant number; a tile keeps its distances and their derivatives, O(N) numbers. First every
+/// worked in tiles of a constant number; a tile keeps its distances and their derivatives, O(N) numbers. First every
 /// query of the tile is rated against all keys and takes the gradient of its own row, then every key takes
 /// its share of the tile. Each row is written by one task at a time, in a fixed order: results are the same
 /// for any number of threads.
@@ -21,7 +20,7 @@ SAGE_ABI_BEGIN
 namespace detail {
 
 /// Where gradients are summed: the output itself, or for halves a matrix of accumulators that is rounded at
-///                             the end.
+/// the end.
 template <class T>
 class gradient_sums {
  public:

@@ -12,7 +12,7 @@ namespace sage {
 SAGE_ABI_BEGIN
 
 /// Contrastive loss of pairs of rows with labels: 1 for a pair that belongs together, 0 for one that does
-///                                                not.
+/// not.
 ///
 ///   l_i = h(d(u_i, v_i) − m⁺) where y_i = 1,   h(m − d(u_i, v_i)) where y_i = 0;   h(x) = ½ max(0, x)²
 ///
@@ -29,7 +29,8 @@ SAGE_ABI_BEGIN
 ///            strides.
 /// Units:     those of the distance, squared; of the distance with hinge::clamp.
 /// Precision: as triplet_margin_loss.
-/// Edge:      equal rows have loss ½ m² and gradient 0 where y = 0; pairs with the ignored label have loss 0
+/// Edge:      equal rows where y = 0 have, without eps, loss ½ m² and gradient 0; with PyTorch's eps inside the
+///            norm (the default) their distance is ε√D and their gradient finite. Pairs with the ignored label have loss 0
 ///            and gradient 0, even if they hold NaN; a NaN row gives NaN for itself; the mean of an empty
 ///            batch is NaN.
 /// Errors:    shape_error, argument_error (a label that is not 0 or 1, margin < 0, overlapping outputs),

@@ -13,8 +13,7 @@ SAGE_ABI_BEGIN
 namespace detail {
 
 /// Queries with candidates of their own: a positive and K negatives each. One task rates one query and writes
-///                                       all of its
-/// gradients.
+/// all of its gradients.
 template <class Distance, class Rule, class T>
 struct own_candidates {
   using element = T;

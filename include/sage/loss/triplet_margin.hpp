@@ -66,11 +66,13 @@ auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f);
 /// Precision: accumulates in float for float and halves, double for double; the batch is summed one step
 ///            wider. Within 64 ulp of a 113-bit reference in value and in the norm of the gradients, for all
 ///            distances.
-/// Edge:      equal rows have gradient 0 (a square root written by hand gives NaN in PyTorch and JAX); a tie of
-///            swap divides the gradient ½/½; a NaN row gives NaN for itself and is counted in non_finite;
-///            a distance whose square overflows (1.8e19 in float) is ∞, one whose square vanishes (below 1e-23) is
-///            0 without eps, both as in PyTorch; lp avoids both; D = 0: every distance is 0 (1 for cosine); the mean of an empty batch is NaN. `active` counts
-///            l > 0: with softplus all triplets but those that underflow.
+/// Edge:      equal rows have gradient 0 where their distance is 0 (a square root written by hand gives NaN in
+///            PyTorch and JAX); with eps inside the norm, the default, it is ε√D, as in PyTorch, and the gradient
+///            finite; a tie of swap divides the gradient ½/½; a NaN row gives NaN for itself and is counted in
+///            non_finite; a distance whose square overflows (1.8e19 in float) is ∞, one whose square vanishes
+///            (below 1e-23) is 0 without eps, both as in PyTorch; lp avoids both; D = 0: every distance is 0 (1 for
+///            cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all triplets but
+///            those that underflow.
 /// Errors:    shape_error, argument_error (margin < 0, p < 1, eps < 0, overlapping outputs), before any
 ///            write.
 /// Cost:      3 reads, 3 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
