@@ -32,7 +32,7 @@ SAGE_ABI_BEGIN
 ///            with the ignored label are left out of both cross entropies only.
 /// Errors:    shape_error, argument_error, before any write. Outputs overlap neither inputs nor each other.
 /// Cost:      one pass over its operands for each term; O(N) memory, on the stack up to 512 rows.
-/// Example:   examples/quickstart.cpp
+/// Example:   examples/quickstart_eigen.cpp
 template <class Distance = normalized_euclidean, class Divergence = jensen_shannon, class Degradation = no_check>
 struct sage_loss {
   double margin = 0.5;
