@@ -2,7 +2,8 @@
 /// Configuration: version, compiler switches, and the inline namespace that carries the target's name.
 ///
 /// Switches a user may set before the first include:
-///   SAGE_NO_SIMD   leaves out vector types and run-time dispatch; everything runs on the scalar schedules.
+///   SAGE_NO_SIMD      leaves out vector types and run-time dispatch; everything runs on the scalar schedules.
+///   SAGE_NO_DISPATCH  compiles the row loops for the compiler's own target alone, in a third of the time.
 
 #define SAGE_VERSION_MAJOR 0
 #define SAGE_VERSION_MINOR 1
@@ -45,7 +46,7 @@
 #define SAGE_SIMD 0
 #endif
 
-#if SAGE_SIMD && (defined(__x86_64__) || defined(__i386__))
+#if SAGE_SIMD && !defined(SAGE_NO_DISPATCH) && (defined(__x86_64__) || defined(__i386__))
 #define SAGE_X86_DISPATCH 1
 #else
 #define SAGE_X86_DISPATCH 0
@@ -100,10 +101,12 @@
 #else
 #define SAGE_ABI_MATH
 #endif
-#if SAGE_SIMD
-#define SAGE_ABI_SIMD
-#else
+#if !SAGE_SIMD
 #define SAGE_ABI_SIMD _nosimd
+#elif defined(SAGE_NO_DISPATCH)
+#define SAGE_ABI_SIMD _nodispatch
+#else
+#define SAGE_ABI_SIMD
 #endif
 #if SAGE_EXCEPTIONS
 #define SAGE_ABI_ERRORS

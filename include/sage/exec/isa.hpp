@@ -16,6 +16,7 @@ enum class isa { best, baseline, avx2, avx512 };
 
 /// The widest instruction set of this processor, or what the environment variable SAGE_ISA (sse2, avx2 or avx512) names
 /// where that is less: asked once.
+/// `baseline`, the compiler's own target, without dispatch.
 /// Errors: argument_error where SAGE_ISA is something else.
 inline isa best_isa() {
 #if SAGE_X86_DISPATCH
@@ -53,7 +54,13 @@ using vector_bytes = std::integral_constant<int, Bytes>;
 // The kernel's body is inlined into these functions by force and so compiled for their target.
 template <class Kernel>
 void run_baseline(Kernel const& kernel) {
+#if !SAGE_X86_DISPATCH && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+  kernel(vector_bytes<64>{});
+#elif !SAGE_X86_DISPATCH && defined(__AVX2__) && defined(__FMA__)
+  kernel(vector_bytes<32>{});
+#else
   kernel(vector_bytes<16>{});
+#endif
 }
 #if SAGE_X86_DISPATCH
 template <class Kernel>
