@@ -140,7 +140,7 @@ void for_each_loss(F const& f) {
 }
 
 /// ‖u − v‖²
-inline real dot_of_difference(row const& u, row const& v) {
+inline real squared_distance(row const& u, row const& v) {
   real s = 0;
   for (std::size_t j = 0; j < u.size(); ++j) s += (u[j] - v[j]) * (u[j] - v[j]);
   return s;
@@ -167,7 +167,7 @@ void for_each_variant(F const& f) {
       "triplet_margin_loss<squared_euclidean, softplus>",
       sage::triplet_margin_loss<sage::squared_euclidean, sage::hinge::softplus>{.margin = 1},
       [=](rows x, int) {
-        auto const d = [](row const& u, row const& v) { return dot_of_difference(u, v); };
+        auto const d = [](row const& u, row const& v) { return squared_distance(u, v); };
         return softplus(1 + d(x[0], x[1]) - d(x[0], x[2]));
       }));
   f(make<logits, 2>("consistency_loss<reverse_kullback_leibler>",

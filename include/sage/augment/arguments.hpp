@@ -165,17 +165,15 @@ void require_map_shape(char const* function, char const* name, image_view<V> con
 /// Throws argument_error where elements of an output have several indices.
 template <class T>
 void require_own_elements(char const* function, char const* name, image_view<T> const& v) {
-  if (v.data != nullptr && is_broadcast(as_blocks(v)))
-    raise<argument_error>(function, ": ", name,
-                          " is a broadcast view (a stride is 0), expected elements of its own");
+  if (v.data != nullptr) require_own_elements(function, name, as_blocks(v));
 }
 
 /// Throws argument_error where an output shares memory with another argument.
 template <class T, class U>
 void require_separate(char const* function, char const* name, image_view<T> const& v, char const* other_name,
                       image_view<U> const& other) {
-  if (v.data != nullptr && other.data != nullptr && may_overlap(as_blocks(v), as_blocks(other)))
-    raise<argument_error>(function, ": ", name, " overlaps ", other_name, ", expected separate memory");
+  if (v.data != nullptr && other.data != nullptr)
+    require_separate(function, name, as_blocks(v), other_name, as_blocks(other));
 }
 
 }  // namespace detail

@@ -39,12 +39,6 @@ class row_scratch {
   A* allocated_ = nullptr;
 };
 
-/// In the place of scratch where none is needed.
-struct no_scratch {
-  explicit no_scratch(index_t) noexcept {}
-  static constexpr std::nullptr_t data() noexcept { return nullptr; }
-};
-
 }  // namespace exec::detail
 SAGE_ABI_END
 }  // namespace sage

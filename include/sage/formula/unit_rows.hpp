@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/option_defect.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 
@@ -81,6 +82,65 @@ struct unit_slope {
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& x, V const& y) const {
     V const t = longer * math::rounded(x - y) + (rest_u * x + rest_v * y);
     return {{c_u * (t - along_u * x), c_v * (-t - along_v * y)}};
+  }
+};
+
+/// A distance of unit rows: `Of` makes its value and slope of Σ (û − v̂)², and has the default of eps.
+///
+///   static constexpr double eps;
+///   static V value(V const& squares, unit_scales<V> const&);
+///   static unit_slope<V> slope(V const& squares, V const& upstream, unit_scales<V> const&);
+template <class Of>
+struct unit_rows_distance {
+  double eps = Of::eps;
+
+  template <class V>
+  using first = unit_norms<V>;
+  template <class V>
+  using prepared = unit_scales<V>;
+  template <class V>
+  struct sums {
+    V s = V(0);  // Σ (û − v̂)²
+  };
+  template <class V>
+  using slope = unit_slope<V>;
+
+  template <class V>
+  SAGE_HD SAGE_INLINE void accumulate(first<V>& a, V const& u, V const& v) const {
+    a.accumulate(u, v);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE void combine(first<V>& a, first<V> const& b) const {
+    a.combine(b);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE prepared<V> prepare(first<V> const& a) const {
+    return scales_of(a, eps);
+  }
+
+  template <class V>
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, V const& u, V const& v, prepared<V> const& p) const {
+    V const t = p.difference(u, v);
+    a.s = a.s + t * t;
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
+    a.s = a.s + b.s;
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE V value(sums<V> const& a, prepared<V> const& p) const {
+    return Of::value(a.s, p);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE slope<V> slope_of(sums<V> const& a, V const& upstream, prepared<V> const& p) const {
+    return Of::slope(a.s, upstream, p);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
+    return r.gradient(u, v);
+  }
+  constexpr option_defect defect() const noexcept {
+    return eps > 0 ? option_defect{} : option_defect{"eps", eps, "> 0"};
   }
 };
 

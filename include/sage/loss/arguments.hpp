@@ -10,6 +10,7 @@
 #include <sage/tensor/shape.hpp>
 #include <sage/tensor/tensor_traits.hpp>
 
+#include <concepts>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -50,6 +51,33 @@ decltype(auto) split_weights(F const& f, Args&&... args) {
     (std::make_index_sequence<sizeof...(Args) - 1>{});
   } else {
     return f(none_t{}, all);
+  }
+}
+
+/// Calls f(executor, weights or none_t, tuple of the other arguments).
+template <class F, class... Args>
+decltype(auto) take_apart(F const& f, Args&&... args) {
+  return split_executor(
+      [&](auto const& executor, auto&&... rest) -> decltype(auto) {
+        return split_weights(
+            [&](auto const& weights, auto const& tensors) -> decltype(auto) {
+              return f(executor, weights, tensors);
+            },
+            std::forward<decltype(rest)>(rest)...);
+      },
+      std::forward<Args>(args)...);
+}
+
+/// The first argument of backward: calls rows(upstream) for a tensor with one value per sample, else
+/// whole(upstream) for the number that multiplies the reduced loss.
+template <class Number, class Upstream, class Rows, class Whole>
+void with_upstream(Upstream const& upstream, Rows const& rows, Whole const& whole) {
+  if constexpr (tensor<Upstream const> || runtime_typed_tensor<Upstream>) {
+    rows(upstream);
+  } else {
+    static_assert(std::convertible_to<Upstream, Number>,
+                  "sage: upstream must be a number, or a tensor with one element per sample");
+    whole(static_cast<Number>(upstream));
   }
 }
 
@@ -97,6 +125,26 @@ decltype(auto) with_element_of(char const* function, char const* name, T const& 
   }
 }
 
+/// Calls f(view of the labels), which are integers.
+template <class Labels, class F>
+decltype(auto) with_labels(char const* function, Labels const& labels, F const& f) {
+  if constexpr (runtime_typed_tensor<Labels>) {
+    return tensor_traits<Labels>::visit_integers(labels, function, "labels", f);
+  } else {
+    static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
+    return f(as_view(labels));
+  }
+}
+
+/// The elements of an input that has one for each row.
+template <class E, class T>
+auto per_sample_input(char const* function, char const* name, T const& t, index_t rows) {
+  auto const v = input_view<E>(function, name, t);
+  require_rank(function, name, v);
+  require_one_per_row(function, name, v, rows);
+  return as_elements(v);
+}
+
 /// The view that per_sample writes.
 template <class E, class Out>
 auto output_view(char const* function, Out& out) {
@@ -108,6 +156,15 @@ auto output_view(char const* function, Out& out) {
                   "sage: out must be a mutable tensor of the inputs' element type");
     return v;
   }
+}
+
+/// The rows of `out`, one element for each sample.
+template <class E, class Out>
+auto per_sample_output(char const* function, Out& out, index_t rows) {
+  auto const v = output_view<E>(function, out);
+  require_rank(function, "out", v);
+  require_one_per_row(function, "out", v, rows);
+  return as_elements(v);
 }
 
 /// What a distance, divergence or check says of its options; nothing if it has none to check.
@@ -124,10 +181,18 @@ void require_options(char const* function, Policy const& policy) {
     raise<argument_error>(function, ": ", d.name, " is ", d.got, ", expected ", d.expected);
 }
 
-/// Calls f(rows of the weights, one for each sample), after checking them. Where their type is known only at run time
-/// they may be integers or truth values too, and are copied.
+/// Calls f(rows of the weights, one for each sample), after checking them, or f(none_t). Where their type is known only
+/// at run time they may be integers or truth values too, and are copied.
+template <class E, class F>
+decltype(auto) with_weights(char const*, none_t, index_t, F const& f) {
+  return f(none_t{});
+}
+template <class E, class W, class F>
+decltype(auto) with_weights(char const*, rows_view<W> const& checked_before, index_t, F const& f) {
+  return f(checked_before);  // by a loss of several terms
+}
 template <class E, class Weights, class F>
-decltype(auto) with_checked_weights(char const* function, Weights const& weights, index_t rows, F const& f) {
+decltype(auto) with_weights(char const* function, Weights const& weights, index_t rows, F const& f) {
   auto const& given = evaluated(weights);
   auto const checked = [&](auto const& v) {
     require_rank(function, "weights", v);

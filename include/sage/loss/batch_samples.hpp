@@ -8,6 +8,7 @@
 #include <sage/formula/candidates.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/reduction.hpp>
+#include <sage/loss/row_sums.hpp>
 #include <sage/loss/row_table.hpp>
 #include <sage/tensor/overlap.hpp>
 #include <sage/tensor/rows.hpp>
@@ -32,7 +33,7 @@ class batch_samples {
       : rows_(rows), weights_(given<Weights> ? rows : 0), left_out_(given<Weights> ? rows : 0) {
     if constexpr (given<Weights>) {
       has_weights_ = true;
-      with_checked_weights<E>(function, weights, rows, [this](auto const& w) {
+      with_weights<E>(function, weights, rows, [this](auto const& w) {
         for (index_t i = 0; i < rows_; ++i) {
           weights_[i] = static_cast<A>(*w.row(i));
           left_out_[i] = weights_[i] == A(0);
@@ -85,37 +86,19 @@ struct batch_totals {
   }
 };
 
-/// 1/normalizer, or 0.
-template <class A>
-A reciprocal(wide_t<A> const& normalizer) {
-  return normalizer == wide_t<A>(0) ? A(0) : static_cast<A>(wide_t<A>(1) / normalizer);
-}
-
 /// Throws argument_error if a gradient output is a broadcast view or overlaps an input.
 template <class T>
-void require_apart(char const* function, char const* name, gradient_rows<T> const& out,
-                   char const* input_name, rows_view<T const> const& input) {
+void require_apart(char const* function, char const* name, gradient_rows<T> const& out, char const* input_name,
+                   rows_view<T const> const& input) {
   if (out.mode == gradient_mode::skip) return;
-  if (is_broadcast(out.to))
-    raise<argument_error>(function, ": ", name,
-                          " is a broadcast view (a stride is 0), expected elements of its own");
-  if (may_overlap(out.to, input))
-    raise<argument_error>(function, ": ", name, " overlaps ", input_name, ", expected separate memory");
+  require_own_elements(function, name, out.to);
+  require_separate(function, name, out.to, input_name, input);
 }
 template <class T>
 void require_outputs_apart(char const* function, char const* name, gradient_rows<T> const& out,
                            char const* other_name, gradient_rows<T> const& other) {
-  if (out.mode != gradient_mode::skip && other.mode != gradient_mode::skip && may_overlap(out.to, other.to))
-    raise<argument_error>(function, ": ", name, " overlaps ", other_name, ", expected separate memory");
-}
-
-/// The rows of `out`, one element for each sample.
-template <class E, class Out>
-auto per_sample_output(char const* function, Out& out, index_t rows) {
-  auto const v = output_view<E>(function, out);
-  require_rank(function, "out", v);
-  require_one_per_row(function, "out", v, rows);
-  return as_elements(v);
+  if (out.mode != gradient_mode::skip && other.mode != gradient_mode::skip)
+    require_separate(function, name, out.to, other_name, other.to);
 }
 
 }  // namespace detail

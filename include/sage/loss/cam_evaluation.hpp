@@ -6,6 +6,7 @@
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/cam_kernels.hpp>
 #include <sage/loss/reduction.hpp>
+#include <sage/loss/row_sums.hpp>
 #include <sage/loss/row_table.hpp>
 #include <sage/tensor/overlap.hpp>
 #include <sage/tensor/shape.hpp>
@@ -67,16 +68,15 @@ class cam_evaluation {
                 using A = accumulator_t<E>;
                 auto const& d_f = std::get<4>(tensors);
                 auto const& d_w = std::get<5>(tensors);
-                if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
-                  auto const u = input_view<E>(Loss::name, "upstream", upstream);
-                  require_rank(Loss::name, "upstream", u);
-                  bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(ex, p); });
-                } else {
-                  static_assert(std::convertible_to<Upstream, A>,
-                                "sage: upstream must be a number, or a tensor with one element per sample");
-                  bound<E>(weights, tensors, none_t{}, d_f, d_w,
-                           [&](auto& p, auto& table) { reduced(ex, p, table, static_cast<A>(upstream)); });
-                }
+                with_upstream<A>(
+                    upstream,
+                    [&](auto const& u) {
+                      bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(ex, p); });
+                    },
+                    [&](A const& u) {
+                      bound<E>(weights, tensors, none_t{}, d_f, d_w,
+                               [&](auto& p, auto& table) { reduced(ex, p, table, u); });
+                    });
               },
               executor, std::forward<Rest>(rest)...);
         },
@@ -87,31 +87,14 @@ class cam_evaluation {
   // Calls f(element type, executor, weights or none, tuple of `Expected` tensors).
   template <std::size_t Expected, class F, class... Args>
   static decltype(auto) take_apart(F const& f, Args&&... args) {
-    return split_executor(
-        [&](auto const& executor, auto&&... rest) -> decltype(auto) {
-          return split_weights(
-              [&](auto const& weights, auto const& tensors) -> decltype(auto) {
-                static_assert(
-                    std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Expected,
-                    "sage: cam_alignment_loss takes features, class weights, labels and maps, then the "
-                    "gradients of features and class weights, or one output for per_sample");
-                auto const& features = std::get<0>(tensors);
-                using first = std::remove_cvref_t<decltype(features)>;
-                auto const call = [&]<class E>(std::type_identity<E> e) {
-                  return f(e, executor, weights, tensors);
-                };
-                if constexpr (runtime_typed_tensor<first>) {
-                  return tensor_traits<first>::visit_floating(features, Loss::name, "features", call);
-                } else if constexpr (lazy_tensor<first>) {
-                  return call(std::type_identity<typename tensor_traits<first>::element_type>{});
-                } else {
-                  static_assert(tensor<first>,
-                                "sage: features are no tensor: include their header of sage/adapt, or "
-                                "specialise sage::tensor_traits for them");
-                  return call(std::type_identity<element_of<first>>{});
-                }
-              },
-              std::forward<decltype(rest)>(rest)...);
+    return detail::take_apart(
+        [&](auto const& executor, auto const& weights, auto const& tensors) -> decltype(auto) {
+          static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Expected,
+                        "sage: cam_alignment_loss takes features, class weights, labels and maps, then the "
+                        "gradients of features and class weights, or one output for per_sample");
+          return with_element_of(
+              Loss::name, "features", std::get<0>(tensors),
+              [&]<class E>(std::type_identity<E> e) { return f(e, executor, weights, tensors); });
         },
         std::forward<Args>(args)...);
   }
@@ -143,20 +126,21 @@ class cam_evaluation {
     if (df.mode != gradient_mode::skip) p.d_features = as_planes(df.to, fv.extent(2));
     p.d_class_weights = gradient_of<E>(Loss::name, "d_class_weights", d_class_weights, "class_weights", wv);
     require_disjoint(p, df);
-    return with_labels(std::get<2>(tensors), [&](auto const& labels) -> decltype(auto) {
+    return with_labels(Loss::name, std::get<2>(tensors), [&](auto const& labels) -> decltype(auto) {
       require_rank(Loss::name, "labels", labels);
       require_one_per_row(Loss::name, "labels", labels, p.rows);
       auto const y = as_elements(labels);
       require_labels(Loss::name, y, p.classes, loss_.ignore_index);
-      return with_elements<E>("weights", weights, p.rows, [&](auto const& w) -> decltype(auto) {
-        require_weights(Loss::name, w);
-        return with_elements<E>("upstream", upstream, p.rows, [&](auto const& u) -> decltype(auto) {
-          row_table<accumulator_t<E>, std::remove_cvref_t<decltype(y)>, std::remove_cvref_t<decltype(w)>,
-                    std::remove_cvref_t<decltype(u)>>
-              table(p.rows, y, w, u, loss_.ignore_index);
-          table.attach(p);
-          return f(p, table);
-        });
+      return with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) -> decltype(auto) {
+        auto const u = [&] {
+          if constexpr (std::is_same_v<Upstream, none_t>) return none_t{};
+          else return per_sample_input<E>(Loss::name, "upstream", upstream, p.rows);
+        }();
+        row_table<accumulator_t<E>, std::remove_cvref_t<decltype(y)>, std::remove_cvref_t<decltype(w)>,
+                  std::remove_cvref_t<decltype(u)>>
+            table(p.rows, y, w, u, loss_.ignore_index);
+        table.attach(p);
+        return f(p, table);
       });
     });
   }
@@ -183,44 +167,15 @@ class cam_evaluation {
   static void require_disjoint(cam_problem<E> const& p, gradient_rows<E> const& df) {
     auto const require = [&](char const* name, gradient_rows<E> const& g, gradient_rows<E> const* other) {
       if (g.mode == gradient_mode::skip) return;
-      if (is_broadcast(g.to))
-        raise<argument_error>(Loss::name, ": ", name,
-                              " is a broadcast view (a stride is 0), expected elements of its own");
-      auto const separate = [&](char const* of, bool overlap) {
-        if (overlap)
-          raise<argument_error>(Loss::name, ": ", name, " overlaps ", of, ", expected separate memory");
-      };
-      separate("features", may_overlap(g.to, p.features.rows));
-      separate("class_weights", may_overlap(g.to, p.class_weights));
-      separate("maps", may_overlap(g.to, p.maps.rows));
-      if (other && other->mode != gradient_mode::skip) separate("d_features", may_overlap(g.to, other->to));
+      require_own_elements(Loss::name, name, g.to);
+      require_separate(Loss::name, name, g.to, "features", p.features.rows);
+      require_separate(Loss::name, name, g.to, "class_weights", p.class_weights);
+      require_separate(Loss::name, name, g.to, "maps", p.maps.rows);
+      if (other && other->mode != gradient_mode::skip)
+        require_separate(Loss::name, name, g.to, "d_features", other->to);
     };
     require("d_features", df, nullptr);
     require("d_class_weights", p.d_class_weights, &df);
-  }
-
-  template <class Labels, class F>
-  static decltype(auto) with_labels(Labels const& labels, F const& f) {
-    if constexpr (runtime_typed_tensor<Labels>) {
-      return tensor_traits<Labels>::visit_integers(labels, Loss::name, "labels", f);
-    } else {
-      static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
-      return f(as_view(labels));
-    }
-  }
-
-  // Calls f(one element per row, or none).
-  template <class E, class Tensor, class F>
-  static decltype(auto) with_elements(char const* name, Tensor const& t, index_t rows, F const& f) {
-    if constexpr (std::is_same_v<Tensor, none_t>) {
-      return f(none_t{});
-    } else {
-      auto const& given = evaluated(t);
-      auto const v = input_view<E>(Loss::name, name, given);
-      require_rank(Loss::name, name, v);
-      require_one_per_row(Loss::name, name, v, rows);
-      return f(as_elements(v));
-    }
   }
 
   // Scratch of one call.
@@ -263,35 +218,22 @@ class cam_evaluation {
     using wide = wide_t<A>;
     workspace<cam_problem<E>> memory(p);
     evaluate(executor, p);
-    loss_result<A> r;
-    wide sum = wide(0), active = wide(0);
-    for (index_t i = 0; i < p.rows; ++i) {  // in the order of the rows, whoever computed them
-      if (table.skipped(i)) continue;
-      wide const w = wide(table.weight(i));
-      sum = sum + w * wide(p.losses[i]);
-      if (p.losses[i] > A(0)) active = active + w;
-      ++r.active;
-      if (is_non_finite(p.losses[i])) ++r.non_finite;
-    }
-    wide const normalizer = loss_.reduction == reduction::mean          ? table.weight_sum()
-                            : loss_.reduction == reduction::mean_active ? active
-                                                                        : wide(1);
-    bool const nothing =
-        normalizer == wide(0) && (Table::has_weights || loss_.reduction == reduction::mean_active);
-    r.value = nothing ? A(0) : static_cast<A>(sum / normalizer);
-    table.scale(p, normalizer == wide(0) ? A(0) : static_cast<A>(wide(upstream) / normalizer));
+    auto const sums = sum_rows(p.rows, static_cast<A const*>(p.losses), table, false,
+                               [&](index_t i) { return table.weight(i); });
+    bool const by_active = loss_.reduction == reduction::mean_active;
+    wide const normalizer = loss_.reduction == reduction::mean ? table.weight_sum()
+                            : by_active                        ? sums.active_weight
+                                                               : wide(1);
+    table.scale(p, over_divisor(upstream, normalizer));
     differentiate(executor, p);
-    return r;
+    return {mean_of<A>(sums.loss, normalizer, Table::has_weights || by_active), sums.active, sums.non_finite};
   }
 
   template <class E, class Executor, class Table, class Out>
   static void unreduced(Executor const& executor, cam_problem<E>& p, Table& table, Out& out) {
-    auto const v = output_view<E>(Loss::name, out);
-    require_rank(Loss::name, "out", v);
-    require_one_per_row(Loss::name, "out", v, p.rows);
+    auto const to = per_sample_output<E>(Loss::name, out, p.rows);
     workspace<cam_problem<E>> memory(p);
     evaluate(executor, p);
-    auto const to = as_elements(v);
     for (index_t i = 0; i < p.rows; ++i)
       *to.row(i) = static_cast<E>(table.skipped(i) ? accumulator_t<E>(0) : table.weight(i) * p.losses[i]);
   }

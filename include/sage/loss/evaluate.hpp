@@ -5,6 +5,7 @@
 #include <sage/exec/row_problem.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/reduction.hpp>
+#include <sage/loss/row_sums.hpp>
 #include <sage/loss/row_table.hpp>
 #include <sage/tensor/overlap.hpp>
 
@@ -44,7 +45,7 @@ class evaluation {
   /// loss(x…) → loss_result. Touches no gradient memory.
   template <class... Args>
   auto value(Args&&... args) const {
-    return take_apart(
+    return detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<false>(tensors, [&]<class E>(std::type_identity<E>) {
             return reduced<E, false>(executor, weights, tensors, accumulator_t<E>(1));
@@ -62,7 +63,7 @@ class evaluation {
   /// The same with the gradients times a factor.
   template <class... Args>
   auto scaled(double factor, Args&&... args) const {
-    return take_apart(
+    return detail::take_apart(
         [this, factor](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
             return reduced<E, true>(executor, weights, tensors, static_cast<accumulator_t<E>>(factor));
@@ -74,7 +75,7 @@ class evaluation {
   /// loss.per_sample(x…, out): writes the unreduced losses, times their weights; `out` has one element per row.
   template <class... Args>
   auto per_sample(Args&&... args) const {
-    return take_apart(
+    return detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<false, 1>(tensors, [&]<class E>(std::type_identity<E>) {
             return unreduced<E>(executor, weights, tensors);
@@ -93,15 +94,9 @@ class evaluation {
           split_weights(
               [&](auto const& weights, auto const& tensors) {
                 with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
-                  using A = accumulator_t<E>;
-                  if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
-                    auto const v = input_view<E>(Loss::name, "upstream", upstream);
-                    weighted_rows<E>(executor, weights, tensors, v);
-                  } else {
-                    static_assert(std::convertible_to<Upstream, A>,
-                                  "sage: upstream must be a number, or a tensor with one element per sample");
-                    reduced<E, true>(executor, weights, tensors, static_cast<A>(upstream));
-                  }
+                  with_upstream<accumulator_t<E>>(
+                      upstream, [&](auto const& u) { weighted_rows<E>(executor, weights, tensors, u); },
+                      [&](accumulator_t<E> const& u) { reduced<E, true>(executor, weights, tensors, u); });
                 });
               },
               std::forward<Rest>(rest)...);
@@ -111,19 +106,6 @@ class evaluation {
 
  private:
   using formula_type = decltype(std::declval<Loss const&>().formula());
-  template <class F, class... Args>
-  static decltype(auto) take_apart(F const& f, Args&&... args) {
-    return split_executor(
-        [&](auto const& executor, auto&&... rest) -> decltype(auto) {
-          return split_weights(
-              [&](auto const& weights, auto const& tensors) -> decltype(auto) {
-                return f(executor, weights, tensors);
-              },
-              std::forward<decltype(rest)>(rest)...);
-        },
-        std::forward<Args>(args)...);
-  }
-
   static constexpr int inputs() noexcept { return formula_type::inputs; }
   static constexpr int labels_at() noexcept { return inputs(); }
   static constexpr int gradients_at() noexcept { return inputs() + (Loss::has_labels ? 1 : 0); }
@@ -142,17 +124,7 @@ class evaluation {
         "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
         "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
         "not wanted");
-    using first = std::remove_cvref_t<std::tuple_element_t<0, Tensors>>;
-    if constexpr (runtime_typed_tensor<first>) {
-      return tensor_traits<first>::visit_floating(std::get<0>(tensors), Loss::name, Loss::input_names[0], f);
-    } else if constexpr (lazy_tensor<first>) {
-      return f(std::type_identity<typename tensor_traits<first>::element_type>{});
-    } else {
-      static_assert(tensor<first>,
-                    "sage: an input is no tensor: include its header of sage/adapt, or specialise "
-                    "sage::tensor_traits for it");
-      return f(std::type_identity<element_of<first>>{});
-    }
+    return with_element_of(Loss::name, Loss::input_names[0], std::get<0>(tensors), f);
   }
 
   // Validates shapes, binds the inputs and gradient outputs, and calls f(problem, labels, first input's view).
@@ -191,7 +163,7 @@ class evaluation {
                          ", expected rows of at least ", Loss::smallest_length, " elements");
     require_disjoint(p);
     if constexpr (Loss::has_labels) {
-      return with_labels(std::get<static_cast<std::size_t>(labels_at())>(tensors),
+      return with_labels(Loss::name, std::get<static_cast<std::size_t>(labels_at())>(tensors),
                          [&](auto const& labels) -> decltype(auto) {
                            require_rank(Loss::name, "labels", labels);
                            require_one_per_row(Loss::name, "labels", labels, p.rows);
@@ -225,16 +197,6 @@ class evaluation {
     p.with_gradient = p.with_gradient || p.out[I].mode != gradient_mode::skip;
   }
 
-  template <class Labels, class F>
-  static decltype(auto) with_labels(Labels const& labels, F const& f) {
-    if constexpr (runtime_typed_tensor<Labels>) {
-      return tensor_traits<Labels>::visit_integers(labels, Loss::name, "labels", f);
-    } else {
-      static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
-      return f(as_view(labels));
-    }
-  }
-
   // Labels are columns of the row, unless the loss has classes of its own.
   static constexpr index_t classes_of([[maybe_unused]] index_t length) noexcept {
     if constexpr (requires { Loss::classes; }) {
@@ -250,16 +212,13 @@ class evaluation {
     for (int i = 0; i < gradients(); ++i) {
       if (p.out[i].mode == gradient_mode::skip) continue;
       auto const& to = p.out[i].to;
-      if (is_broadcast(to))
-        raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i],
-                              " is a broadcast view (a stride is 0), expected elements of its own");
+      require_own_elements(Loss::name, Loss::gradient_names[i], to);
       for (int k = 0; k < inputs(); ++k) {
         if (!same_elements(to, p.in[k]) && may_overlap(to, p.in[k]))
           raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i], " overlaps ", Loss::input_names[k],
                                 ", expected separate memory or exactly the same elements");
-        if (k < i && p.out[k].mode != gradient_mode::skip && may_overlap(to, p.out[k].to))
-          raise<argument_error>(Loss::name, ": ", Loss::gradient_names[i], " overlaps ",
-                                Loss::gradient_names[k], ", expected separate memory");
+        if (k < i && p.out[k].mode != gradient_mode::skip)
+          require_separate(Loss::name, Loss::gradient_names[i], to, Loss::gradient_names[k], p.out[k].to);
       }
     }
   }
@@ -284,62 +243,17 @@ class evaluation {
     }
   }
 
-  // Calls f(rows of the weights, or none).
-  template <class E, class Weights, class F>
-  static decltype(auto) with_weights(Weights const& weights, index_t rows, F const& f) {
-    if constexpr (std::is_same_v<Weights, none_t>) {
-      return f(none_t{});
-    } else {
-      return with_checked_weights<E>(Loss::name, weights, rows, f);
-    }
-  }
-
   template <class E, bool Gradients, class Executor, class Weights, class Tensors>
   loss_result<accumulator_t<E>> reduced(Executor const& executor, Weights const& weights,
                                         Tensors const& tensors, accumulator_t<E> const& upstream) const {
     using A = accumulator_t<E>;
     return bound<E, Gradients>(tensors, [&](auto& p, auto const& labels) {
-      return with_weights<E>(weights, p.rows, [&](auto const& w) {
+      return with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
         row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
             p.rows, labels, w, none_t{}, ignored());
         return run_reduced<A>(executor, p, table, upstream);
       });
     });
-  }
-
-  template <class A>
-  struct row_sums {
-    wide_t<A> loss, active_weight;  // Σ w l, Σ w of the active rows
-    index_t active, non_finite;
-  };
-
-  // In one fixed order, whoever computed the rows: four sums of every fourth row hide the latency of the additions.
-  template <class A, class Problem, class Table>
-  static row_sums<A> sum_rows(Problem const& p, row_buffer<A>& losses, Table& table) {
-    using wide = wide_t<A>;
-    wide loss[4] = {wide(0), wide(0), wide(0), wide(0)},
-         active_weight[4] = {wide(0), wide(0), wide(0), wide(0)};
-    index_t active = 0, non_finite = 0, skipped = 0;
-    auto const add = [&](index_t i, int k) {
-      if (table.skipped(i)) {
-        ++skipped;
-        return;
-      }
-      A const l = losses[i];
-      bool const is_active = l > A(0);
-      wide const w = wide(table.weight(i));
-      loss[k] = loss[k] + w * wide(l);
-      active_weight[k] = active_weight[k] + (is_active ? wide(share(p, table, i)) : wide(0));
-      active += is_active;
-      non_finite += is_non_finite(l);
-    };
-    index_t i = 0;
-    for (; i + 4 <= p.rows; i += 4)
-      for (int k = 0; k < 4; ++k) add(i + k, k);
-    for (; i < p.rows; ++i) add(i, 0);
-    return {(loss[0] + loss[1]) + (loss[2] + loss[3]),
-            (active_weight[0] + active_weight[1]) + (active_weight[2] + active_weight[3]),
-            decltype(p.formula)::hinged ? active : p.rows - skipped, non_finite};
   }
 
   template <class A, class Executor, class Problem, class Table>
@@ -352,29 +266,22 @@ class evaluation {
     bool const by_active = loss_.reduction == reduction::mean_active;
 
     wide normalizer = loss_.reduction == reduction::mean ? sum_of_shares(p, table) : wide(1);
-    auto const factor = [&] {
-      return normalizer == wide(0) ? A(0) : static_cast<A>(wide(upstream) / normalizer);
-    };
     // The weight of the active rows is known only after all losses are: their gradient takes a second run.
     p.with_gradient = with_gradient && !by_active;
-    if (p.with_gradient) table.scale(p, factor());
+    if (p.with_gradient) table.scale(p, over_divisor(upstream, normalizer));
     executor(p);
 
-    loss_result<A> r;
-    row_sums<A> const sums = sum_rows(p, losses, table);
-    r.active = sums.active;
-    r.non_finite = sums.non_finite;
+    auto const sums = sum_rows(p.rows, losses.data(), table, formula_type::hinged,
+                               [&](index_t i) { return share(p, table, i); });
     if (by_active) {
       normalizer = sums.active_weight;
       p.with_gradient = with_gradient;
       if (with_gradient) {
-        table.scale(p, factor());
+        table.scale(p, over_divisor(upstream, normalizer));
         executor(p);
       }
     }
-    bool const nothing = normalizer == wide(0) && (Table::has_weights || by_active);
-    r.value = nothing ? A(0) : static_cast<A>(sums.loss / normalizer);
-    return r;
+    return {mean_of<A>(sums.loss, normalizer, Table::has_weights || by_active), sums.active, sums.non_finite};
   }
 
   template <class E, class Executor, class Weights, class Tensors, class Upstream>
@@ -382,10 +289,8 @@ class evaluation {
                      Upstream const& upstream) const {
     using A = accumulator_t<E>;
     bound<E, true>(tensors, [&](auto& p, auto const& labels) {
-      require_rank(Loss::name, "upstream", upstream);
-      require_one_per_row(Loss::name, "upstream", upstream, p.rows);
-      with_weights<E>(weights, p.rows, [&](auto const& w) {
-        auto const u = as_elements(upstream);
+      with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
+        auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, p.rows);
         row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>,
                   std::remove_cvref_t<decltype(u)>>
             table(p.rows, labels, w, u, ignored());
@@ -402,17 +307,14 @@ class evaluation {
     using A = accumulator_t<E>;
     bound<E, false>(tensors, [&](auto& p, auto const& labels) {
       auto&& out = std::get<static_cast<std::size_t>(gradients_at())>(tensors);
-      auto const v = output_view<E>(Loss::name, out);
-      require_rank(Loss::name, "out", v);
-      require_one_per_row(Loss::name, "out", v, p.rows);
-      with_weights<E>(weights, p.rows, [&](auto const& w) {
+      auto const to = per_sample_output<E>(Loss::name, out, p.rows);
+      with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
         row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
             p.rows, labels, w, none_t{}, ignored());
         row_buffer<A> losses(p.rows);
         p.losses = losses.data();
         table.attach(p);
         executor(p);
-        auto const to = as_elements(v);
         for (index_t i = 0; i < p.rows; ++i)
           *to.row(i) = static_cast<E>(table.skipped(i) ? A(0) : table.weight(i) * losses[i]);
       });

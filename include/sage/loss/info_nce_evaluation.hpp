@@ -49,14 +49,13 @@ class info_nce_evaluation {
                                                            Rest&&... rest) {
           bound<arguments::with_gradients>(
               [&](auto& b) {
-                if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
-                  b.set_factors(upstream);
-                  b.compute();
-                } else {
-                  static_assert(std::convertible_to<Upstream, double>,
-                                "sage: upstream must be a number, or a tensor with one element per sample");
-                  reduced(b, static_cast<double>(upstream));
-                }
+                with_upstream<double>(
+                    upstream,
+                    [&](auto const& u) {
+                      b.set_factors(u);
+                      b.compute();
+                    },
+                    [&](double u) { reduced(b, u); });
               },
               executor, std::forward<Rest>(rest)...);
         },
@@ -105,10 +104,7 @@ class info_nce_evaluation {
     }
     template <class Upstream>
     void set_factors(Upstream const& upstream) {
-      auto const v = input_view<E>(Loss::name, "upstream", upstream);
-      require_rank(Loss::name, "upstream", v);
-      require_one_per_row(Loss::name, "upstream", v, x[0].rows);
-      auto const u = as_elements(v);
+      auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, x[0].rows);
       for (index_t i = 0; i < x[0].rows; ++i)
         factors[i] = share() * samples.weight(i) * static_cast<A>(*u.row(i));
     }
@@ -156,31 +152,22 @@ class info_nce_evaluation {
 
   template <arguments Given, class F, class... Args>
   auto bound(F const& f, Args&&... args) const {
-    return split_executor(
-        [&](auto const& executor, auto&&... rest) {
-          return split_weights(
-              [&](auto const& weights, auto const& tensors) {
-                constexpr std::size_t count = std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>>;
-                constexpr std::size_t inputs = Given == arguments::inputs           ? count
-                                               : Given == arguments::with_gradients ? count / 2
-                                                                                    : count - 1;
-                static_assert(
-                    (inputs == 2 || inputs == 3) &&
-                        (Given != arguments::with_gradients || count == 2 * inputs),
-                    "sage: info_nce_loss takes anchor and positive, and negatives if they are not those of "
-                    "the "
-                    "batch; then as many gradient outputs for value_and_grad and backward, or one output for "
-                    "per_sample");
-                return with_element_of(Loss::name, "anchor", std::get<0>(tensors),
-                                       [&]<class E>(std::type_identity<E>) {
-                                         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-                                           return bound_as<E, Given>(executor, weights, tensors, f,
-                                                                     evaluated(std::get<I>(tensors))...);
-                                         }
-                                         (std::make_index_sequence<inputs>{});
-                                       });
-              },
-              std::forward<decltype(rest)>(rest)...);
+    return detail::take_apart(
+        [&](auto const& executor, auto const& weights, auto const& tensors) {
+          constexpr std::size_t count = std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>>;
+          constexpr std::size_t inputs = Given == arguments::inputs           ? count
+                                         : Given == arguments::with_gradients ? count / 2
+                                                                              : count - 1;
+          static_assert((inputs == 2 || inputs == 3) && (Given != arguments::with_gradients || count == 2 * inputs),
+                        "sage: info_nce_loss takes anchor and positive, and negatives if they are not those of the "
+                        "batch; then as many gradient outputs for value_and_grad and backward, or one output for "
+                        "per_sample");
+          return with_element_of(
+              Loss::name, "anchor", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
+                return [&]<std::size_t... I>(std::index_sequence<I...>) {
+                  return bound_as<E, Given>(executor, weights, tensors, f, evaluated(std::get<I>(tensors))...);
+                }(std::make_index_sequence<inputs>{});
+              });
         },
         std::forward<Args>(args)...);
   }
@@ -272,15 +259,13 @@ class info_nce_evaluation {
         normalizer = batch_totals<E>(b.samples, b.ratings.data()).active;
       }
       b.with_gradient = true;
-      b.set_factor(static_cast<A>(upstream) * reciprocal<A>(normalizer));
+      b.set_factor(over_divisor(static_cast<A>(upstream), normalizer));
     }
     b.compute();
     batch_totals<E> const t(b.samples, b.ratings.data());
     auto const normalizer = t.normalizer(loss_.reduction);
-    bool const nothing =
-        normalizer == wide(0) && (b.samples.has_weights() || loss_.reduction == reduction::mean_active);
-    return loss_result<A>{nothing ? A(0) : static_cast<A>(t.loss / normalizer), t.active_triplets,
-                          t.non_finite};
+    bool const zero_is_nothing = b.samples.has_weights() || loss_.reduction == reduction::mean_active;
+    return loss_result<A>{mean_of<A>(t.loss, normalizer, zero_is_nothing), t.active_triplets, t.non_finite};
   }
 
   Loss const& loss_;

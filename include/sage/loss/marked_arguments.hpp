@@ -16,11 +16,6 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-template <template <class> class Mark, class T>
-inline constexpr bool is_marked = false;
-template <template <class> class Mark, class Tensor>
-inline constexpr bool is_marked<Mark, Mark<Tensor>> = true;
-
 /// Where the mark stands among the arguments; their number if nowhere.
 template <template <class> class Mark, class... Args>
 constexpr std::size_t mark_position() noexcept {

@@ -57,13 +57,9 @@ class mined_triplet_evaluation {
                                                            Rest&&... rest) {
           bound<3>(
               [&](auto const& e, auto& b, auto&& g) {
-                if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
-                  weighted_anchors(e, b, upstream, g);
-                } else {
-                  static_assert(std::convertible_to<Upstream, double>,
-                                "sage: upstream must be a number, or a tensor with one element per sample");
-                  reduced(e, b, static_cast<double>(upstream), g);
-                }
+                with_upstream<double>(
+                    upstream, [&](auto const& u) { weighted_anchors(e, b, u, g); },
+                    [&](double u) { reduced(e, b, u, g); });
               },
               executor, std::forward<Rest>(rest)...);
         },
@@ -97,20 +93,15 @@ class mined_triplet_evaluation {
   // Calls f(executor, batch, the argument after the labels).
   template <std::size_t Tensors, class F, class... Args>
   auto bound(F const& f, Args&&... args) const {
-    return split_executor(
-        [&](auto const& executor, auto&&... rest) {
-          return split_weights(
-              [&](auto const& weights, auto const& tensors) {
-                static_assert(
-                    std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Tensors,
-                    "sage: mined_triplet_loss takes embeddings and labels, then one gradient output for "
-                    "value_and_grad and backward, or one output for per_sample");
-                return with_element_of(
-                    Loss::name, "embeddings", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
-                      return bound_as<E>(executor, weights, tensors, f, evaluated(std::get<0>(tensors)));
-                    });
-              },
-              std::forward<decltype(rest)>(rest)...);
+    return detail::take_apart(
+        [&](auto const& executor, auto const& weights, auto const& tensors) {
+          static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Tensors,
+                        "sage: mined_triplet_loss takes embeddings and labels, then one gradient output for "
+                        "value_and_grad and backward, or one output for per_sample");
+          return with_element_of(
+              Loss::name, "embeddings", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
+                return bound_as<E>(executor, weights, tensors, f, evaluated(std::get<0>(tensors)));
+              });
         },
         std::forward<Args>(args)...);
   }
@@ -134,18 +125,12 @@ class mined_triplet_evaluation {
 
   template <class Labels, class Batch>
   static void read_labels(Labels const& labels, Batch& b) {
-    auto const read = [&](auto const& v) {
+    with_labels(Loss::name, labels, [&](auto const& v) {
       require_rank(Loss::name, "labels", v);
       require_one_per_row(Loss::name, "labels", v, b.x.rows);
       auto const elements = as_elements(v);
       for (index_t i = 0; i < b.x.rows; ++i) b.labels[i] = static_cast<index_t>(*elements.row(i));
-    };
-    if constexpr (runtime_typed_tensor<Labels>) {
-      tensor_traits<Labels>::visit_integers(labels, Loss::name, "labels", read);
-    } else {
-      static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
-      read(as_view(labels));
-    }
+    });
   }
 
   template <class Batch, class G>
@@ -177,26 +162,20 @@ class mined_triplet_evaluation {
     if (with_gradient) {
       A scale = static_cast<A>(upstream);
       if (loss_.reduction != reduction::sum)
-        scale =
-            scale * reciprocal<A>(batch_totals<E>(b.samples, b.ratings.data()).normalizer(loss_.reduction));
+        scale = over_divisor(scale, batch_totals<E>(b.samples, b.ratings.data()).normalizer(loss_.reduction));
       for (index_t i = 0; i < b.x.rows; ++i) b.factors[i] = scale * b.samples.weight(i);
       run_gradient(executor, pairs, out);
     }
     batch_totals<E> const t(b.samples, b.ratings.data());
-    auto const normalizer = t.normalizer(loss_.reduction);
-    using wide = wide_t<A>;
-    return mined_result<A>{normalizer == wide(0) ? A(0) : static_cast<A>(t.loss / normalizer), t.triplets,
-                           t.active_triplets, t.non_finite};
+    return mined_result<A>{mean_of<A>(t.loss, t.normalizer(loss_.reduction), true), t.triplets, t.active_triplets,
+                           t.non_finite};
   }
 
   template <class Executor, class Batch, class Upstream, class G>
   void weighted_anchors(Executor const& executor, Batch& b, Upstream const& upstream, G& g) const {
     using E = typename Batch::element;
     using A = accumulator_t<E>;
-    auto const v = input_view<E>(Loss::name, "upstream", upstream);
-    require_rank(Loss::name, "upstream", v);
-    require_one_per_row(Loss::name, "upstream", v, b.x.rows);
-    auto const u = as_elements(v);
+    auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, b.x.rows);
     auto const out = output(b, g);
     for (index_t i = 0; i < b.x.rows; ++i) b.factors[i] = b.samples.weight(i) * static_cast<A>(*u.row(i));
     if (out.mode != gradient_mode::skip) run_gradient(executor, pairs_of(b), out);

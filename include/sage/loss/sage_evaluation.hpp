@@ -92,13 +92,9 @@ class sage_evaluation {
           take_apart<2>(
               [&](auto const&, auto const& x, auto const& outputs) {
                 with_gradients(x, outputs, [&](auto& dz, auto& de) {
-                  if constexpr (tensor<Upstream> || runtime_typed_tensor<Upstream>) {
-                    weighted_rows(executor, x, upstream, dz, de);
-                  } else {
-                    static_assert(std::convertible_to<Upstream, double>,
-                                  "sage: upstream must be a number, or a tensor with one element per sample");
-                    terms(executor, x, static_cast<double>(upstream), dz, de);
-                  }
+                  with_upstream<double>(
+                      upstream, [&](auto const& u) { weighted_rows(executor, x, u, dz, de); },
+                      [&](double u) { terms(executor, x, u, dz, de); });
                 });
               },
               std::forward<Rest>(rest)...);
@@ -110,20 +106,17 @@ class sage_evaluation {
   // Calls f(executor, operands, tuple of the arguments after the labels).
   template <int Outputs, class F, class... Args>
   decltype(auto) take_apart(F const& f, Args&&... args) const {
-    return split_executor(
-        [&](auto const& executor, auto&&... rest) -> decltype(auto) {
-          return split_weights(
-              [&]<class Weights, class Tensors>(Weights const& weights, Tensors const& tensors) -> decltype(auto) {
-                static_assert(std::tuple_size_v<Tensors> == 3 + Outputs,
-                              "sage: sage_loss takes sage::views of the logits, sage::views of the embeddings and the "
-                              "labels; then sage::views of both gradients for value_and_grad and backward, or one "
-                              "output for per_sample; sage::weights(w) last");
-                return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
-                  return bind(executor, weights, std::get<0>(tensors), std::get<1>(tensors), std::get<2>(tensors), f,
-                              std::tie(std::get<3 + I>(tensors)...));
-                }(std::make_index_sequence<static_cast<std::size_t>(Outputs)>{});
-              },
-              std::forward<decltype(rest)>(rest)...);
+    return detail::take_apart(
+        [&]<class Weights, class Tensors>(auto const& executor, Weights const& weights,
+                                          Tensors const& tensors) -> decltype(auto) {
+          static_assert(std::tuple_size_v<Tensors> == 3 + Outputs,
+                        "sage: sage_loss takes sage::views of the logits, sage::views of the embeddings and the "
+                        "labels; then sage::views of both gradients for value_and_grad and backward, or one "
+                        "output for per_sample; sage::weights(w) last");
+          return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+            return bind(executor, weights, std::get<0>(tensors), std::get<1>(tensors), std::get<2>(tensors), f,
+                        std::tie(std::get<3 + I>(tensors)...));
+          }(std::make_index_sequence<static_cast<std::size_t>(Outputs)>{});
         },
         std::forward<Args>(args)...);
   }
@@ -132,26 +125,12 @@ class sage_evaluation {
   decltype(auto) bind(Executor const& executor, Weights const& weights, Z const& z, H const& e, Labels const& labels,
                       F const& f, Outputs const& outputs) const {
     static_assert(is_views<Z> && is_views<H>, "sage: logits and embeddings are given as sage::views(x, plus, minus)");
-    using first = std::remove_cvref_t<decltype(z.x)>;
-    auto const with_element = [&]<class E>(std::type_identity<E>) -> decltype(auto) {
-      auto const with_labels = [&](auto const& y) -> decltype(auto) {
+    return with_element_of(Loss::name, "logits", z.x, [&]<class E>(std::type_identity<E>) -> decltype(auto) {
+      return with_labels(Loss::name, labels, [&](auto const& y) -> decltype(auto) {
         return bind_views<E>(executor, weights, y, f, outputs, evaluated(z.x), evaluated(z.plus), evaluated(z.minus),
                              evaluated(e.x), evaluated(e.plus), evaluated(e.minus));
-      };
-      if constexpr (runtime_typed_tensor<Labels>) {
-        return tensor_traits<Labels>::visit_integers(labels, Loss::name, "labels", with_labels);
-      } else {
-        static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
-        return with_labels(as_view(labels));
-      }
-    };
-    if constexpr (runtime_typed_tensor<first>) {
-      return tensor_traits<first>::visit_floating(z.x, Loss::name, "logits", with_element);
-    } else if constexpr (lazy_tensor<first>) {
-      return with_element(std::type_identity<typename tensor_traits<first>::element_type>{});
-    } else {
-      return with_element(std::type_identity<element_of<first>>{});
-    }
+      });
+    });
   }
 
   template <class E, class Executor, class Weights, class Labels, class F, class Outputs, class Z, class Zp, class Zm,
@@ -179,21 +158,11 @@ class sage_evaluation {
     require_rank(Loss::name, "labels", labels);
     require_one_per_row(Loss::name, "labels", labels, rows);
     require_labels(Loss::name, as_elements(labels), as_rows(zv.x).length, loss_.ignore_index);
-    auto const call = [&](auto const& w) -> decltype(auto) {
+    return with_weights<E>(Loss::name, weights, rows, [&](auto const& w) -> decltype(auto) {
       sage_operands<E, std::remove_cv_t<decltype(zv)>, std::remove_cv_t<decltype(ev)>, Labels,
                     std::remove_cvref_t<decltype(w)>> const x{zv, ev, labels, w, rows};
       return f(executor, x, outputs);
-    };
-    if constexpr (std::is_same_v<Weights, none_t>) {
-      return call(weights);
-    } else {
-      auto const& given = evaluated(weights);
-      auto const w = input_view<E>(Loss::name, "weights", given);
-      require_rank(Loss::name, "weights", w);
-      require_one_per_row(Loss::name, "weights", w, rows);
-      require_weights(Loss::name, as_elements(w));
-      return call(w);
-    }
+    });
   }
 
   // Outputs as slots whose mode changes from write to add when a term has written them.
@@ -266,16 +235,10 @@ class sage_evaluation {
     };
     each_slot([&](char const* name, auto const& s) {
       if (s.mode == gradient_mode::skip) return;
-      if (is_broadcast(s.to))
-        raise<argument_error>(Loss::name, ": ", name,
-                              " is a broadcast view (a stride is 0), expected elements of its own");
-      each_input([&](char const* input, auto const& v) {
-        if (may_overlap(s.to, as_rows(v)))
-          raise<argument_error>(Loss::name, ": ", name, " overlaps ", input, ", expected separate memory");
-      });
+      require_own_elements(Loss::name, name, s.to);
+      each_input([&](char const* input, auto const& v) { require_separate(Loss::name, name, s.to, input, as_rows(v)); });
       each_slot([&](char const* other, auto const& t) {
-        if (&t != &s && t.mode != gradient_mode::skip && may_overlap(s.to, t.to))
-          raise<argument_error>(Loss::name, ": ", name, " overlaps ", other, ", expected separate memory");
+        if (&t != &s && t.mode != gradient_mode::skip) require_separate(Loss::name, name, s.to, other, t.to);
       });
     });
   }
@@ -310,8 +273,8 @@ class sage_evaluation {
   }
 
   static auto weights_argument(none_t) { return std::tuple<>{}; }
-  template <class View>
-  static auto weights_argument(View const& w) {
+  template <class W>
+  static auto weights_argument(rows_view<W> const& w) {
     return std::tuple(sage::weights(w));
   }
 
@@ -340,10 +303,7 @@ class sage_evaluation {
   template <class Executor, class Operands, class Upstream, class DZ, class DE>
   void weighted_rows(Executor const& executor, Operands const& x, Upstream const& upstream, DZ& dz, DE& de) const {
     using E = typename Operands::element;
-    auto const given = input_view<E>(Loss::name, "upstream", upstream);
-    require_rank(Loss::name, "upstream", given);
-    require_one_per_row(Loss::name, "upstream", given, x.rows);
-    auto const u = as_elements(given);
+    auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, x.rows);
     row_buffer<E> scaled(x.rows);
     each_term(x, dz, de, [&](auto, double weight, auto const& term, auto const& w, auto const& in, auto out) {
       for (index_t i = 0; i < x.rows; ++i)
@@ -362,9 +322,7 @@ class sage_evaluation {
   void unreduced(Executor const& executor, Operands const& x, Out& out) const {
     using E = typename Operands::element;
     using A = accumulator_t<E>;
-    auto const to_view = output_view<E>(Loss::name, out);
-    require_rank(Loss::name, "out", to_view);
-    require_one_per_row(Loss::name, "out", to_view, x.rows);
+    auto const to = per_sample_output<E>(Loss::name, out, x.rows);
     row_buffer<E> term_losses(x.rows);
     row_buffer<A> total(x.rows);
     for (index_t i = 0; i < x.rows; ++i) total[i] = A(0);
@@ -379,7 +337,6 @@ class sage_evaluation {
       for (index_t i = 0; i < x.rows; ++i)
         total[i] = total[i] + static_cast<A>(weight) * static_cast<A>(term_losses[i]);
     });
-    auto const to = as_elements(to_view);
     for (index_t i = 0; i < x.rows; ++i) *to.row(i) = static_cast<E>(total[i]);
   }
 

@@ -37,13 +37,15 @@ SAGE_INLINE constexpr auto weights(Tensor&& w) noexcept {
   return weights_t<Tensor>{std::forward<Tensor>(w)};
 }
 
+/// Is T an argument marked by Mark: is_marked<weights_t, T>?
+template <template <class> class Mark, class T>
+inline constexpr bool is_marked = false;
+template <template <class> class Mark, class Tensor>
+inline constexpr bool is_marked<Mark, Mark<Tensor>> = true;
+
 template <class T>
-inline constexpr bool is_add_to = false;
+inline constexpr bool is_add_to = is_marked<add_to_t, T>;
 template <class T>
-inline constexpr bool is_add_to<add_to_t<T>> = true;
-template <class T>
-inline constexpr bool is_weights = false;
-template <class T>
-inline constexpr bool is_weights<weights_t<T>> = true;
+inline constexpr bool is_weights = is_marked<weights_t, T>;
 
 }  // namespace sage

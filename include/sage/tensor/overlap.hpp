@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/error.hpp>
 #include <sage/core/index.hpp>
 #include <sage/tensor/rows.hpp>
 
@@ -76,6 +77,22 @@ bool is_broadcast(rows_view<T> const& r) noexcept {
   for (std::size_t d = 0; d < r.outer_rank; ++d)
     if (r.outer[d].extent > 1 && r.outer[d].stride == 0) return true;
   return false;
+}
+
+/// Throws argument_error where elements of an output have several indices.
+template <class T>
+void require_own_elements(char const* function, char const* name, rows_view<T> const& output) {
+  if (is_broadcast(output))
+    raise<argument_error>(function, ": ", name,
+                          " is a broadcast view (a stride is 0), expected elements of its own");
+}
+
+/// Throws argument_error where an output may share memory with another argument.
+template <class T, class U>
+void require_separate(char const* function, char const* name, rows_view<T> const& output, char const* other_name,
+                      rows_view<U> const& other) {
+  if (may_overlap(output, other))
+    raise<argument_error>(function, ": ", name, " overlaps ", other_name, ", expected separate memory");
 }
 
 }  // namespace detail
