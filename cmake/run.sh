@@ -15,7 +15,7 @@ usage: cmake/run.sh test [ctest arguments]
   demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
          entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo. Typed again,
          it goes on after an interruption, or prints the table again; 'demo --restart' trains anew
-  bench  times the losses of SAGE beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits, in 20 minutes; --quick: the
+  bench  times the losses of SAGE beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits; --quick: the
          shapes with targets, in two; --smoke: compares the answers only. Table on the terminal; JSON and charts in
          build/bench
 
