@@ -35,7 +35,7 @@
 
 // Before a short loop of constant length whose body must see its index as a constant.
 #if defined(__GNUC__) || defined(__clang__)
-#define SAGE_UNROLL _Pragma("GCC unroll 16")
+#define SAGE_UNROLL _Pragma("GCC unroll 64")
 #else
 #define SAGE_UNROLL
 #endif

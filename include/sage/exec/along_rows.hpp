@@ -8,6 +8,8 @@
 #include <sage/exec/streaming.hpp>
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -168,7 +170,8 @@ class along_rows {
     auto const result =
         run_passes(formula_, r, typename formula_type::template passes<A>{},
                    [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                     return reduce(neutral, x, broadcast_row(r), scratch, broadcast<V>(earlier)...);
+                     return reduce<std::remove_cvref_t<decltype(neutral)>>(x, broadcast_row(r), scratch,
+                                                                           broadcast<V>(earlier)...);
                    });
     if (with_gradient_) {
       if (streams_) {
@@ -181,43 +184,50 @@ class along_rows {
   }
 
   // One pass over the row: independent partial states hide the latency of the additions, and are joined in a fixed
-  // order.
+  // order. GCC 12 keeps them in registers only if their subscripts are constants before it unrolls loops.
   template <class State, class... Earlier>
-  SAGE_INLINE State reduce(State const& neutral, memory const& x, row<V> const& r, A* scratch,
-                           Earlier const&... earlier) const {
+  SAGE_INLINE State reduce(memory const& x, row<V> const& r, A* scratch, Earlier const&... earlier) const {
+    constexpr int parts = partial_states<rebind_t<State, V>>;
+    return reduce_in_parts<State>(std::make_integer_sequence<int, parts>{}, x, r, scratch, earlier...);
+  }
+
+  template <class State, int... K, class... Earlier>
+  SAGE_INLINE State reduce_in_parts(std::integer_sequence<int, K...>, memory const& x, row<V> const& r, A* scratch,
+                                    Earlier const&... earlier) const {
     using wide = rebind_t<State, V>;
-    constexpr int parts = partial_states<wide>;
+    constexpr int parts = sizeof...(K);
     // Gradients are written soon after the last pass; their lines are fetched while it computes.
     bool const fetches_outputs = is_last_pass<sizeof...(Earlier)> && with_gradient_ && !streams_;
-    wide part[parts];
-    SAGE_UNROLL
-    for (int k = 0; k < parts; ++k) part[k] = broadcast<V>(neutral);
-    row<V> at = r;
+    wide part[] = {(static_cast<void>(K), wide{})...};  // a loop over elements would need their address
     auto const visit = [&](wide& state, index_t j, index_t block) SAGE_INLINE_LAMBDA {
-      at.column = count_from<integer_of<V>>(j);
-      accumulate(formula_, state, load(x, j), at, kept_at(scratch, block), earlier...);
+      accumulate(formula_, state, load(x, j), at_column(r, j), kept_at(scratch, block), earlier...);
     };
     index_t j = 0;
     if constexpr (parts > 1)
       for (; j + parts * width <= length_; j += parts * width) {
-        SAGE_UNROLL
-        for (int k = 0; k < parts; ++k) {
-          if (fetches_outputs) prefetch_outputs(x, j + k * width);
-          visit(part[k], j + k * width, j + k * width);
-        }
+        if (fetches_outputs) (prefetch_outputs(x, j + K * width), ...);
+        (visit(part[K], j + K * width, j + K * width), ...);
       }
     for (; j < full_; j += width) {
       if (fetches_outputs) prefetch_outputs(x, j);
       visit(part[0], j, j);
     }
-    if (full_ < length_) {
-      wide const before = part[0];
-      visit(part[0], tail_start(), full_);
-      part[0] = masked(not_yet_done(), part[0], before);
+    wide total = part[0];
+    if constexpr (parts > 1) {
+      static_assert(parts == 2 || parts == 4, "sage: a state's partial_states is 1, 2 or 4");
+      formula_.combine(total, part[1]);
+      if constexpr (parts == 4) {
+        wide other = part[2];
+        formula_.combine(other, part[3]);
+        formula_.combine(total, other);
+      }
     }
-    for (int step = 1; step < parts; step *= 2)
-      for (int k = 0; k + step < parts; k += 2 * step) formula_.combine(part[k], part[k + step]);
-    return join_lanes(formula_, part[0]);
+    if (full_ < length_) {
+      wide last = total;
+      visit(last, tail_start(), full_);
+      total = masked(not_yet_done(), last, total);
+    }
+    return join_lanes(formula_, total);
   }
 
   // The tail first, while its inputs are certainly those given: a gradient may stand in its input's place.
@@ -252,9 +262,7 @@ class along_rows {
   template <class Result>
   SAGE_INLINE lanes<V, gradients> gradient_at(memory const& x, row<V> const& r, A* scratch,
                                               Result const& result, index_t j, index_t block) const {
-    row<V> at = r;
-    at.column = count_from<integer_of<V>>(j);
-    return gradient(formula_, load(x, j), at, kept_at(scratch, block), result);
+    return gradient(formula_, load(x, j), at_column(r, j), kept_at(scratch, block), result);
   }
 
   // Large outputs that are all written in place, and all misaligned alike, by whole elements.
@@ -308,6 +316,12 @@ class along_rows {
 
   SAGE_INLINE static row<V> broadcast_row(row<A> const& r) {
     return {integer_of<V>{}, broadcast_integer<integer_of<V>>(r.label), V(r.length), V(r.upstream)};
+  }
+
+  SAGE_INLINE static row<V> at_column(row<V> const& r, [[maybe_unused]] index_t j) {
+    row<V> at = r;
+    if constexpr (uses_column<formula_type>) at.column = count_from<integer_of<V>>(j);
+    return at;
   }
 
   // The row where it stands, and in `copies` what cannot be used there.

@@ -16,6 +16,13 @@ template <class Formula>
   requires requires { Formula::kept; }
 inline constexpr int kept_by<Formula> = Formula::kept;
 
+/// Does the formula ask for a position's column? GCC 12 would count the columns for nobody.
+template <class Formula>
+inline constexpr bool uses_column = true;
+template <class Formula>
+  requires requires { Formula::uses_column; }
+inline constexpr bool uses_column<Formula> = Formula::uses_column;
+
 /// The values that a formula keeps at the position of its lanes. They stand one behind the other in the row's scratch.
 template <class V>
 class kept_values {

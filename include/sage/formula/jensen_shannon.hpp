@@ -78,7 +78,8 @@ struct jensen_shannon {
     V const sum = c.p + c.q;
     auto const p_greater = c.difference > V(0);
     V const g = math::select(p_greater, c.p, c.q), l = math::select(p_greater, c.q, c.p);
-    V const s = math::magnitude(V(c.difference / math::larger(sum, V(std::numeric_limits<T>::min()))));
+    V const s =
+        math::fraction(math::magnitude(c.difference), math::larger(sum, V(std::numeric_limits<T>::min())));
     V const s2 = s * s;
     auto const is_near = s < V(T(0.25));
     math::logarithm<V> const g_log = math::log1p_of_fraction(s);

@@ -23,6 +23,7 @@ namespace detail {
 template <class Distance, int Inputs, int Pairs>
 struct paired_rows {
   static constexpr int inputs = Inputs, gradients = Inputs, pairs = Pairs;
+  static constexpr bool uses_column = false;
   static constexpr int first_of[3] = {0, 0, 1};
   static constexpr int second_of[3] = {1, 2, 2};
 
@@ -31,7 +32,7 @@ struct paired_rows {
   template <class V>
   struct firsts {
     static constexpr int partial_states = Pairs == 3 ? 1 : 2;
-    lanes<typename Distance::template first<V>, Pairs> pair{};
+    lanes<typename Distance::template first<V>, Pairs> pair = repeated<Pairs>(typename Distance::template first<V>{});
   };
   template <class V>
   struct prepared {
@@ -40,7 +41,7 @@ struct paired_rows {
   template <class V>
   struct sums {
     static constexpr int partial_states = Pairs == 3 ? 2 : 4;
-    lanes<typename Distance::template sums<V>, Pairs> pair{};
+    lanes<typename Distance::template sums<V>, Pairs> pair = repeated<Pairs>(typename Distance::template sums<V>{});
   };
   template <class V>
   struct slopes {

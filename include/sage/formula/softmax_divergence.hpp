@@ -53,6 +53,7 @@ struct softmax_divergence {
   static constexpr int own_kept = uses_log_ratio ? 4 : 3;  // p̃, q̃, d, x
   static constexpr int kept = own_kept + kept_by_divergence;
   static constexpr bool hinged = false;
+  static constexpr bool uses_column = false;
 
   Divergence divergence{};
   double temperature = 1;
@@ -123,14 +124,13 @@ struct softmax_divergence {
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
                                       Kept const& kept_here, shifts<V> const& m) const {
-    using T = scalar_of<V>;
     // Rounded, for -ffast-math must not re-associate it.
     V const apart = math::rounded(math::rounded(z[0] - m.from_p) - math::rounded(z[1] - m.from_q));
     V const x = math::rounded(apart - m.between) * m.factor.c;
-    auto const is_near = math::magnitude(x) < V(T(4));
+    auto const is_near = math::magnitude(x) < V(1);
     V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
     V const exp_p = math::exp_of_product(V(z[0] - m.p), m.factor);
-    V const d = math::select(is_near, q * math::expm1_moderate(x), exp_p - q);
+    V const d = math::select(is_near, q * math::expm1_near_zero(x), exp_p - q);
     V const p =
         math::select(is_near, q + d, exp_p);  // not the rounding of two exponentials, but their ratio's
     kept_here.set(0, p);

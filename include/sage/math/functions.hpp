@@ -120,15 +120,19 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
 }
 
-/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ 4, logarithms of some ranges, artanh s − s for |s| ≤ ¼: see the packs of
-/// float, for which these are shorter than the general functions.
+/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ 1, x/y for |x| ≤ y, logarithms of some ranges, artanh s − s for |s| ≤ ¼:
+/// see the packs of float, for which these are shorter than the general functions.
 template <class V>
 SAGE_HD SAGE_INLINE V exp_of_product(V const& x, exponent_factor<V> const& c) {
   return exp(x * c.c);
 }
 template <class V>
-SAGE_HD SAGE_INLINE V expm1_moderate(V const& x) {
+SAGE_HD SAGE_INLINE V expm1_near_zero(V const& x) {
   return expm1(x);
+}
+template <class V>
+SAGE_HD SAGE_INLINE V fraction(V const& x, V const& y) {
+  return x / y;
 }
 template <class V>
 SAGE_HD SAGE_INLINE logarithm<V> log1p_of_fraction(V const& u) {

@@ -30,7 +30,8 @@ SAGE_ABI_BEGIN
 ///
 /// A formula whose later passes need again what is dear to compute says `static constexpr int kept = n`: n values at
 /// every position that it keeps between passes. `accumulate` and `gradient` then take an object k behind the row, with
-/// k.set(i, x) and k[i] for 0 ≤ i < n.
+/// k.set(i, x) and k[i] for 0 ≤ i < n. One that never asks for row.column may say
+/// `static constexpr bool uses_column = false` and spares its counting.
 template <class... States>
 struct pass_list {};
 template <class Passes>
