@@ -21,6 +21,9 @@ struct info_nce_rule {
   double temperature = 0.1;
   bool independent = false;  // the candidates are the query's own: what is wrong with one is wrong with it
 
+  template <class A>
+  static constexpr bool sorts = false;
+
   template <class V, class A>
   SAGE_INLINE rating<A> rate(candidates<A> const& c) const {
     using math::exp, math::log, math::log1p;

@@ -105,12 +105,13 @@ struct rate_queries {
 
   template <class V>
   SAGE_INLINE void run(index_t first, index_t last) const {
-    for (index_t i = first; i < last; ++i) one_query<V>(i);
+    row_buffer<neighbour<A>> neighbours(Rule::template sorts<A> ? 2 * tile.pitch : 0);
+    for (index_t i = first; i < last; ++i) one_query<V>(i, neighbours.data());
   }
 
  private:
   template <class V>
-  SAGE_INLINE void one_query(index_t i) const {
+  SAGE_INLINE void one_query(index_t i, neighbour<A>* neighbours) const {
     index_t const query = tile.first + i, at = i * tile.pitch, count = pairs.keys.rows;
     bool const with_gradient = tile.slopes != nullptr;
     candidates<A> const c{query,
@@ -119,7 +120,8 @@ struct rate_queries {
                           tile.distances + at,
                           with_gradient ? tile.weights + at : nullptr,
                           tile.scratch + at,
-                          pairs.left_out};
+                          pairs.left_out,
+                          neighbours};
     if (pairs.left_out && pairs.left_out[query]) {
       c.clear_weights();
       pairs.ratings[query] = {};

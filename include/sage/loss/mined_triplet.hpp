@@ -39,10 +39,11 @@ SAGE_ABI_BEGIN
 ///            infinity gives NaN for itself and is neither positive nor negative of another; an empty batch
 ///            has value 0.
 /// Errors:    shape_error, argument_error (margin < 0, d_x overlaps x), before any write.
-/// Cost:      N² distances of D elements, twice for the gradient of a mean; batch_all and semi_hard besides
-///            one evaluation of the hinge for each triplet. Memory O(N): 64 rows of N distances, with
-///            gradients (2 + |slope|) times that; for halves N·D floats more. The result is bitwise the same
-///            for any number of threads.
+/// Cost:      N² distances of D elements, twice for the gradient of a mean. batch_all and semi_hard besides
+///            sort each anchor's distances, N² log N (halves, float and double with hinge::clamp), or
+///            evaluate the hinge once for each triplet, up to N³ (other hinges and scalars). Memory O(N): 64
+///            rows of N distances, with gradients (2 + |slope|) times that, and 2 N sorted distances for each
+///            thread; for halves N·D floats more. The result is bitwise the same for any number of threads.
 template <class Mining = batch_hard, class Distance = normalized_euclidean, class Hinge = hinge::clamp>
 struct mined_triplet_loss {
   double margin = 0.2;
