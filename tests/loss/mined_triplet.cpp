@@ -6,6 +6,7 @@
 #include <sage/formula/squared_euclidean.hpp>
 #include <sage/loss/info_nce.hpp>
 #include <sage/loss/mined_triplet.hpp>
+#include <sage/loss/nt_xent.hpp>
 
 #include <cmath>
 #include <limits>
@@ -367,7 +368,8 @@ TEST_CASE("Mined triplets of halves are computed in float and rounded once") {
 }
 #endif
 
-TEST_CASE("An autodiff scalar runs through mined triplets and InfoNCE, and its derivative is our gradient") {
+TEST_CASE(
+    "An autodiff scalar runs through mined triplets, NT-Xent and InfoNCE, and its derivative is our gradient") {
   using autodiff::dual;
   index_t const rows = 6, length = 4;
   std::vector<int> const y{0, 0, 1, 1, 2, 2};
@@ -388,6 +390,7 @@ TEST_CASE("An autodiff scalar runs through mined triplets and InfoNCE, and its d
   };
   mined_too(sage::mined_triplet_loss<sage::batch_hard>{.margin = 1});
   mined_too(sage::mined_triplet_loss<sage::batch_all, sage::euclidean, sage::hinge::softplus>{.margin = 1});
+  mined_too(sage::nt_xent_loss<>{.temperature = 0.5});
 
   // Rows 0 … 2 as anchors, 3 … 5 as their positives.
   auto const part = [](auto& v, index_t first) {

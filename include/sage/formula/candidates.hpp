@@ -24,8 +24,8 @@ struct neighbour {
 /// What is known of one query against all of its candidates, and what a rule makes of it. Arrays hold `count`
 /// values and may be read and written up to `padded`, a whole number of the widest vectors.
 ///
-/// A rule (info_nce_rule, mining_rule) turns the distances into the loss of the query and its derivative by
-/// each of them; Rule::sorts<A> tells whether it wants room for neighbours.
+/// A rule (info_nce_rule, mining_rule, nt_xent_rule) turns the distances into the loss of the query and its
+/// derivative by each of them; Rule::sorts<A> tells whether it wants room for neighbours.
 template <class A>
 struct candidates {
   static constexpr index_t padded_to(index_t n) noexcept { return (n + 15) / 16 * 16; }

@@ -78,6 +78,7 @@ struct mining_rule {
   double margin = 0.2;
   index_t const* labels = nullptr;
 
+  static constexpr bool counts_labels = false;  // the triplets depend on the distances
   template <class A>
   static constexpr bool sorts = band_mining<Mining> && std::same_as<Hinge, hinge::clamp> &&
                                 (std::same_as<A, float> || std::same_as<A, double>);

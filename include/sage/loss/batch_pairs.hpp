@@ -147,27 +147,28 @@ struct rate_queries {
 };
 
 /// Gives every key, one task each, its share of a tile.
-template <class Distance, class Rule, class T>
+template <class Distance, class T>
 struct share_with_keys {
   using element = T;
   using accumulator = accumulator_t<T>;
   using A = accumulator;
 
-  batch_pairs<Distance, Rule, T> const& pairs;
+  Distance distance;
+  rows_view<T const> queries, keys;
   pair_tile<Distance, A> tile;
   gradient_sums<T>& d_keys;
-  index_t queries;  // of the tile
-  index_t rows;     // keys
+  index_t tile_rows;
+  index_t rows;  // keys
   index_t length;
 
   template <class V>
   SAGE_INLINE void run(index_t first, index_t last) const {
     for (index_t k = first; k < last; ++k)
       gather<V, false>(
-          pairs.distance, row_of(pairs.keys, k), queries,
-          [&](index_t i) SAGE_INLINE_LAMBDA { return row_of(pairs.queries, tile.first + i); },
+          distance, row_of(keys, k), tile_rows,
+          [&](index_t i) SAGE_INLINE_LAMBDA { return row_of(queries, tile.first + i); },
           [&](index_t i) SAGE_INLINE_LAMBDA { return tile.weights[i * tile.pitch + k]; },
-          [&](index_t i) SAGE_INLINE_LAMBDA { return tile.slopes[i * tile.pitch + k]; }, pairs.keys.length,
+          [&](index_t i) SAGE_INLINE_LAMBDA { return tile.slopes[i * tile.pitch + k]; }, keys.length,
           d_keys.row(k), true);
   }
 };
@@ -197,7 +198,8 @@ void run_batch_pairs(batch_pairs<Distance, Rule, T> const& pairs, gradient_sums<
     executor(rate_queries<Distance, Rule, T>{pairs, tile, d_queries, rows, work});
     if (d_keys && d_keys->wanted())
       executor(
-          share_with_keys<Distance, Rule, T>{pairs, tile, *d_keys, rows, keys, rows * pairs.keys.length});
+          share_with_keys<Distance, T>{pairs.distance, pairs.queries, pairs.keys, tile, *d_keys, rows, keys,
+                                       rows * pairs.keys.length});
   }
 }
 
