@@ -79,6 +79,7 @@ struct mining_rule {
   index_t const* labels = nullptr;
 
   static constexpr bool counts_labels = false;  // the triplets depend on the distances
+  static constexpr bool takes_positives = false;
   template <class A>
   static constexpr bool sorts = band_mining<Mining> && std::same_as<Hinge, hinge::clamp> &&
                                 (std::same_as<A, float> || std::same_as<A, double>);

@@ -24,6 +24,7 @@ struct nt_xent_rule {
   index_t const* labels = nullptr;
 
   static constexpr bool counts_labels = true;  // `counted` is known from the labels: one for each positive
+  static constexpr bool takes_positives = false;
   template <class A>
   static constexpr bool sorts = false;
 
