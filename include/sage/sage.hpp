@@ -43,6 +43,7 @@
 #include <sage/loss/divergences.hpp>
 #include <sage/loss/info_nce.hpp>
 #include <sage/loss/mined_triplet.hpp>
+#include <sage/loss/nt_xent.hpp>
 #include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
 #include <sage/loss/views.hpp>

@@ -5,6 +5,7 @@
 #include <sage/framework/libtorch/contrastive_loss.hpp>
 #include <sage/framework/libtorch/info_nce_loss.hpp>
 #include <sage/framework/libtorch/mined_triplet_loss.hpp>
+#include <sage/framework/libtorch/nt_xent_loss.hpp>
 
 #include <limits>
 
@@ -55,7 +56,7 @@ TEST_CASE("contrastive_loss is its formula in LibTorch's operations") {
 
 TEST_CASE("info_nce_loss is LibTorch's cross entropy of cosine similarities over the temperature") {
   at::manual_seed(13);
-  tensors const x{normal({9, 5}), normal({9, 5}), normal({9, 4, 5})};
+  tensors const x{normal({9, 5}), normal({9, 5}), normal({9, 4, 5}), normal({6, 5})};
   sage::info_nce_loss<> const options{.temperature = 0.2};
   auto const logits = [](tensors const& t) { return at::matmul(unit(t[0]), unit(t[1]).t()) / 0.2; };
   agree([&](tensors const& t) { return st::info_nce_loss(t[0], t[1], options); },
@@ -76,7 +77,29 @@ TEST_CASE("info_nce_loss is LibTorch's cross entropy of cosine similarities over
           auto const all = at::cat({(a * unit(t[1]).unsqueeze(1)).sum(-1), (a * unit(t[2])).sum(-1)}, 1);
           return at::cross_entropy_loss(all / 0.2, at::zeros({9}, at::kLong));
         },
-        x);
+        {x[0], x[1], x[2]});
+  agree([&](tensors const& t) { return st::info_nce_loss(t[0], t[1], t[2], options); },
+        [&](tensors const& t) {
+          auto const a = unit(t[0]);
+          auto const all = at::cat({(a * unit(t[1])).sum(-1, true), at::matmul(a, unit(t[2]).t())}, 1);
+          return at::cross_entropy_loss(all / 0.2, at::zeros({9}, at::kLong));
+        },
+        {x[0], x[1], x[3]});
+}
+
+TEST_CASE("nt_xent_loss is the formula of optax.ntxent in LibTorch's operations") {
+  at::manual_seed(15);
+  auto const y = at::tensor({0, 1, 2, 0, 1, 0, 2, 1, 5}, at::kLong);
+  auto const same = y.unsqueeze(0).eq(y.unsqueeze(1));
+  auto const pairs = same.logical_and(at::eye(9).eq(0));
+  sage::nt_xent_loss<> const options{.temperature = 0.2};
+  agree([&](tensors const& t) { return st::nt_xent_loss(t[0], y, options); },
+        [&](tensors const& t) {
+          auto const s = at::matmul(unit(t[0]), unit(t[0]).t()) / 0.2;
+          auto const negatives = s.exp().masked_fill(same, 0).sum(1, true);
+          return ((s.exp() + negatives).log() - s).masked_select(pairs).mean();
+        },
+        {normal({9, 4})});
 }
 
 TEST_CASE(

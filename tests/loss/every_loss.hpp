@@ -19,8 +19,9 @@
 #include <vector>
 
 /// The losses whose operands all have one shape, each with its definition: what holds for all of them is tested over this
-/// list, which a new one joins by one line. (Pairs with labels, candidates, mined triplets and activation maps have
-/// tests of their own: contrastive.cpp, info_nce.cpp, mined_triplet.cpp, cam_alignment.cpp, binary.cpp.) All operands of a loss have one shape here, (rows, length).
+/// list, which a new one joins by one line. (Pairs with labels, candidates, batches whose rows meet each other and
+/// activation maps have tests of their own: contrastive.cpp, info_nce.cpp, mined_triplet.cpp, nt_xent.cpp,
+/// cam_alignment.cpp, binary.cpp.) All operands of a loss have one shape here, (rows, length).
 namespace every_loss {
 
 using namespace reference;

@@ -4,6 +4,7 @@
 #include <sage/loss/cam_alignment.hpp>
 #include <sage/loss/contrastive.hpp>
 #include <sage/loss/info_nce.hpp>
+#include <sage/loss/nt_xent.hpp>
 
 #if defined(__FLT16_MANT_DIG__)
 TEST_CASE("On _Float16 every loss and gradient is within one unit of the definition, rounded once") {
@@ -63,6 +64,11 @@ TEST_CASE(
   info_nce.value_and_grad(scalar, as(a, 4, 5), as(b, 4, 5), as(da, 4, 5), as(db, 4, 5));
   info_nce.value_and_grad(scalar, as(x, 4, 5), as(y, 4, 5), as(dx, 4, 5), as(dy, 4, 5));
   near(da, dx), near(db, dy);
+
+  sage::nt_xent_loss<> const nt_xent{.temperature = 1};
+  nt_xent.value_and_grad(scalar, as(a, 4, 5), labels, as(da, 4, 5));
+  nt_xent.value_and_grad(scalar, as(x, 4, 5), labels, as(dx, 4, 5));
+  near(da, dx);
 
   // One picture of five channels and four pixels, two classes.
   std::vector<int> const label{1};

@@ -136,6 +136,51 @@ void compare_negatives(Executor const& executor, Loss const& loss, sample_of_neg
   CHECK(gradients.value() <= tolerances<T>{}.gradient);
 }
 
+/// The mean with K negatives that all anchors share, and its gradient; x holds anchors, positives, negatives.
+struct shared_answers {
+  index_t rows;
+  batch_data x;
+  real value;
+  batch_gradient gradient;
+
+  shared_answers(index_t n, index_t negatives, index_t length, distance const& d, double temperature)
+      : shared_answers(n, batch_of(2 * n + negatives, length, 64), [=](std::vector<row> const& at) {
+          auto const first = at.begin() + static_cast<std::ptrdiff_t>(2 * n);
+          real sum = 0;
+          for (auto i = static_cast<std::size_t>(0); i < static_cast<std::size_t>(n); ++i) {
+            std::vector<row> sample{at[i], at[i + static_cast<std::size_t>(n)]};
+            sample.insert(sample.end(), first, at.end());
+            sum += with_negatives(d, sample, real(temperature));
+          }
+          return sum / static_cast<int>(n);
+        }) {}
+
+ private:
+  template <class F>
+  shared_answers(index_t n, batch_data const& data, F const& mean)
+      : rows(n), x(data), value(mean(x.rows)), gradient(mean, x.rows) {}
+};
+
+template <class T, class Executor, class Loss>
+void compare_shared(Executor const& executor, Loss const& loss, shared_answers const& expected) {
+  index_t const rows = expected.rows, length = expected.x.length,
+                negatives = static_cast<index_t>(expected.x.rows.size()) - 2 * rows;
+  matrix<T> const a(rows, length, arrangement::contiguous, expected.x.values(0, rows)),
+      p(rows, length, arrangement::pitched, expected.x.values(rows, rows)),
+      n(negatives, length, arrangement::reversed, expected.x.values(2 * rows, negatives));
+  matrix<T> da(rows, length, arrangement::strided), dp(rows, length), dn(negatives, length, arrangement::pitched);
+  auto const r = loss.value_and_grad(executor, a.view(), p.view(), n.view(), da.view(), dp.view(), dn.view());
+  CAPTURE(rows, negatives, length);
+  CHECK(relative(r.value, expected.value) <= tolerances<T>{}.value);
+  CHECK(same_bits(loss(executor, a.view(), p.view(), n.view()).value, r.value));
+  auto const g = [&](std::size_t i, std::size_t j) {
+    auto const row = static_cast<index_t>(i), column = static_cast<index_t>(j);
+    return real(row < rows ? da(row, column) : row < 2 * rows ? dp(row - rows, column) : dn(row - 2 * rows, column));
+  };
+  CHECK(expected.gradient.error(g) <= tolerances<T>{}.gradient);
+  CHECK((da.gaps_are_untouched() && dn.gaps_are_untouched()));
+}
+
 }  // namespace
 
 // Temperature 1 in float: at 0.1 the exponents have ten times the rounding errors of the distances.
@@ -154,6 +199,99 @@ TEST_CASE(
     compare_negatives<double>(sage::exec::scalar{}, sage::info_nce_loss<>{}, s,
                               negatives_answers(s, cosine_of, 0.1));
   }
+}
+
+TEST_CASE("InfoNCE with negatives that all anchors share is its definition, and its gradients are differences of it") {
+  for (index_t const length : {2, 7, 33}) {
+    // Of length 2 there are more anchors than a tile holds.
+    shared_answers const expected(length == 2 ? 70 : 4, 5, length, cosine_of, 1);
+    for_each_executor([&](any_executor const& executor) {
+      CAPTURE(executor.name());
+      compare_shared<float>(executor, sage::info_nce_loss<>{.temperature = 1}, expected);
+    });
+  }
+  compare_shared<double>(sage::exec::scalar{}, sage::info_nce_loss<>{}, shared_answers(3, 17, 6, cosine_of, 0.1));
+}
+
+TEST_CASE("Negatives that all anchors share are the same as copies of them for each, with their gradients summed") {
+  index_t const rows = 3, negatives = 4, length = 5;
+  auto const x = batch_of(2 * rows + negatives, length, 65);
+  matrix<float> const a(rows, length, arrangement::contiguous, x.values(0, rows)),
+      p(rows, length, arrangement::contiguous, x.values(rows, rows));
+  matrix<float> n(negatives, length, arrangement::contiguous, x.values(2 * rows, negatives));
+  std::vector<float> copies, d_copies(static_cast<std::size_t>(rows * negatives * length));
+  for (index_t i = 0; i < rows; ++i)
+    for (float const v : n.values()) copies.push_back(v);
+  auto const deep = [&](auto& v) { return sage::strided_view{v.data(), extents{rows, negatives, length}}; };
+  std::vector<float> const w{1, 0, 2}, u{3, 1, 0.5f};  // gradients of size 1: 1e-6 is 16 roundings
+  sage::info_nce_loss<> const loss{.temperature = 0.5};
+  matrix<float> da(rows, length), dp(rows, length), ea(rows, length), ep(rows, length), dn(negatives, length);
+  auto const summed = [&](float times) {
+    for (index_t k = 0; k < negatives; ++k)
+      for (index_t j = 0; j < length; ++j) {
+        float sum = 0;
+        for (index_t i = 0; i < rows; ++i)
+          sum += d_copies[static_cast<std::size_t>((i * negatives + k) * length + j)];
+        CHECK(dn(k, j) == Approx(times * sum).margin(1e-6));
+      }
+  };
+  std::vector<float> out(3), each(3);
+  loss.per_sample(a.view(), p.view(), n.view(), out, sage::weights(w));
+  loss.per_sample(a.view(), p.view(), deep(copies), each, sage::weights(w));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(out[i] == Approx(each[i]));  // Catch2's 100 ε
+  CHECK(out[1] == 0);
+  auto const r =
+      loss.value_and_grad(a.view(), p.view(), n.view(), da.view(), dp.view(), dn.view(), sage::weights(w));
+  auto const s = loss.value_and_grad(a.view(), p.view(), deep(copies), ea.view(), ep.view(), deep(d_copies),
+                                     sage::weights(w));
+  CHECK(r.value == Approx(s.value));
+  for (index_t i = 0; i < rows; ++i)
+    for (index_t j = 0; j < length; ++j) {
+      CHECK(da(i, j) == Approx(ea(i, j)).margin(1e-6));
+      CHECK(dp(i, j) == Approx(ep(i, j)).margin(1e-6));
+    }
+  summed(1);
+  // Added to, for given upstream values.
+  loss.backward(u, a.view(), p.view(), n.view(), sage::skip, sage::skip, dn.view());
+  loss.backward(u, a.view(), p.view(), n.view(), sage::skip, sage::skip, sage::add_to(dn.view()));
+  loss.backward(u, a.view(), p.view(), deep(copies), sage::skip, sage::skip, deep(d_copies));
+  summed(2);
+  // For one anchor the ranks (D) and (K, D) are negatives of its own, which is the same.
+  auto const row = [&](matrix<float> const& m) { return sage::strided_view{m.view().data_handle(), extents{length}}; };
+  loss.per_sample(a.view(), p.view(), n.view(), out);
+  CHECK(loss(row(a), row(p), n.view()).value == Approx(out[0]));
+  // None at all.
+  sage::strided_view const none{copies.data(), extents{0, length}};
+  CHECK(loss.value_and_grad(a.view(), p.view(), none, da.view(), dp.view(), sage::skip).value == 0);
+  for (float const d : da.values()) CHECK(d == 0);
+}
+
+TEST_CASE("A bad anchor leaves the shared negatives of InfoNCE to the others, a bad negative is NaN for all") {
+  index_t const rows = 4, negatives = 3, length = 5, bad = 2;
+  auto const x = batch_of(2 * rows + negatives, length, 66);
+  matrix<float> a(rows, length, arrangement::contiguous, x.values(0, rows)),
+      p(rows, length, arrangement::contiguous, x.values(rows, rows)),
+      n(negatives, length, arrangement::contiguous, x.values(2 * rows, negatives));
+  matrix<float> da(rows, length), dp(rows, length), dn(negatives, length), wa(rows, length), wp(rows, length),
+      wn(negatives, length);
+  sage::info_nce_loss<> const loss{.reduction = sage::reduction::sum};
+  loss.value_and_grad(a.view(), p.view(), n.view(), wa.view(), wp.view(), wn.view(),
+                      sage::weights(std::vector<int>{1, 1, 0, 1}));
+  a(bad, 1) = std::numeric_limits<float>::quiet_NaN();
+  auto const r = loss.value_and_grad(a.view(), p.view(), n.view(), da.view(), dp.view(), dn.view());
+  CHECK(r.non_finite == 1);
+  CHECK(same_bits(dn.values(), wn.values()));
+  for (index_t i = 0; i < rows; ++i)
+    for (index_t j = 0; j < length; ++j) {
+      if (i == bad) {
+        CHECK((std::isnan(da(i, j)) && std::isnan(dp(i, j))));
+      } else {
+        CHECK((same_bits(da(i, j), wa(i, j)) && same_bits(dp(i, j), wp(i, j))));
+      }
+    }
+  a(bad, 1) = 1;
+  n(1, 0) = std::numeric_limits<float>::infinity();
+  CHECK(loss(a.view(), p.view(), n.view()).non_finite == rows);
 }
 
 TEST_CASE("InfoNCE in-batch is its definition, and its gradients are differences of it") {
@@ -270,7 +408,9 @@ TEST_CASE("Weights, reductions and upstream values of InfoNCE scale the samples'
   for (std::size_t i = 0; i < 20; ++i) CHECK(ua.values()[i] == Approx(3 * da.values()[i]));
 }
 
-TEST_CASE("In-batch InfoNCE is bitwise the same for any number of threads and any order of the tasks") {
+TEST_CASE(
+    "InfoNCE against the batch or shared negatives is bitwise the same for any number of threads and any order of "
+    "the tasks") {
   index_t const rows = 150, length = 40;
   auto const x = batch_of(2 * rows, length, 55);
   matrix<float> const a(rows, length, arrangement::contiguous, x.values(0, rows)),
@@ -279,7 +419,10 @@ TEST_CASE("In-batch InfoNCE is bitwise the same for any number of threads and an
   auto const run = [&](any_executor const& e) {
     matrix<float> da(rows, length), dp(rows, length);
     auto all = std::vector<float>{loss.value_and_grad(e, a.view(), p.view(), da.view(), dp.view()).value};
-    for (auto const* g : {&da, &dp})
+    matrix<float> dn(rows, length);  // the rows of p as negatives of all anchors
+    sage::info_nce_loss<> const shared;
+    all.push_back(shared.value_and_grad(e, a.view(), p.view(), p.view(), sage::skip, sage::skip, dn.view()).value);
+    for (auto const* g : {&da, &dp, &dn})
       for (float const v : g->values()) all.push_back(v);
     return all;
   };
@@ -300,11 +443,16 @@ TEST_CASE(
   CHECK_THROWS_WITH(loss(a, view(extents{4, 2})), "info_nce_loss: positive has shape (4, 2), anchor (4, 3)");
   CHECK_THROWS_WITH(
       loss(a, p, view(extents{5, 2, 3})),
-      "info_nce_loss: negatives has shape (5, 2, 3), anchor (4, 3), expected (..., K, D) for an anchor of "
+      "info_nce_loss: negatives has shape (5, 2, 3), anchor (4, 3), expected (..., K, D) or (K, D) for an anchor of "
       "(..., D)");
-  CHECK_THROWS_AS(loss(a, p, view(extents{4, 3})), sage::shape_error);
+  CHECK_THROWS_AS(loss(a, p, view(extents{4, 2})), sage::shape_error);
+  CHECK_THROWS_AS(loss(a, p, view(extents{3})), sage::shape_error);
+  CHECK_THROWS_AS(loss(view(extents{2, 2, 3}), view(extents{2, 2, 3}, 16), view(extents{2, 4, 3}, 32)),
+                  sage::shape_error);
   CHECK_THROWS_WITH((sage::info_nce_loss<>{.symmetric = true}(a, p, view(extents{4, 2, 3}))),
-                    "info_nce_loss: symmetric is true, expected false with negatives of each anchor's own");
+                    "info_nce_loss: symmetric is true, expected false with given negatives");
+  CHECK_THROWS_WITH(loss.value_and_grad(a, p, view(extents{5, 3}, 64), sage::skip, sage::skip, view(extents{5, 3}, 70)),
+                    "info_nce_loss: d_negatives overlaps negatives, expected separate memory");
   CHECK_THROWS_WITH((sage::info_nce_loss<>{.temperature = 0}(a, p)),
                     "info_nce_loss: temperature is 0, expected > 0");
   CHECK_THROWS_WITH(loss.value_and_grad(a, p, a, sage::skip),

@@ -1,10 +1,12 @@
 #include "loss/batch.hpp"
 #include "reference/dual.hpp"
 
+#include <sage/formula/dot_product.hpp>
 #include <sage/formula/euclidean.hpp>
 #include <sage/formula/squared_euclidean.hpp>
 #include <sage/loss/info_nce.hpp>
 #include <sage/loss/mined_triplet.hpp>
+#include <sage/loss/nt_xent.hpp>
 
 #include <cmath>
 #include <limits>
@@ -120,6 +122,36 @@ auto view(std::vector<float>& v, index_t rows) {
   return sage::strided_view{v.data(), extents{rows, static_cast<index_t>(v.size()) / rows}};
 }
 
+/// A hinge of the user's: its triplets are evaluated one by one.
+struct clamp_one_by_one : sage::hinge::clamp {};
+
+/// Sorted and one by one the same triplets must be taken and be active, to the last bit of the gradient: each
+/// derivative by a distance is a number of triplets, exact in float.
+template <class Mining>
+void sorts_as_one_by_one(std::vector<float> x, std::vector<int> const& y, std::vector<float> const& w,
+                         double margin) {
+  auto const rows = static_cast<index_t>(y.size());
+  std::vector<float> g(x.size(), 42), h(x.size(), 43);
+  auto const at = [&](auto const& loss, std::vector<float>& d) {
+    return loss.value_and_grad(sage::exec::scalar{}, view(x, rows), y, view(d, rows), sage::weights(w));
+  };
+  using sage::reduction;
+  using sorted = sage::mined_triplet_loss<Mining, sage::dot_product>;
+  using one_by_one = sage::mined_triplet_loss<Mining, sage::dot_product, clamp_one_by_one>;
+  auto const r = at(sorted{.margin = margin, .reduction = reduction::sum}, g);
+  auto const s = at(one_by_one{.margin = margin, .reduction = reduction::sum}, h);
+  CAPTURE(margin, x, y, w);
+  CHECK(r.triplets == s.triplets);
+  CHECK(r.active == s.active);
+  CHECK(r.non_finite == s.non_finite);
+  CHECK(same_bits(g, h));
+  if (std::isfinite(s.value)) {
+    CHECK(r.value == Approx(s.value).epsilon(tolerances<float>{}.value));
+  } else {
+    CHECK((std::isnan(s.value) ? std::isnan(r.value) : r.value == s.value));
+  }
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -148,6 +180,41 @@ TEST_CASE("Mined triplets with the softplus hinge and other distances follow the
     return real(euclidean(u, v, 0) * euclidean(u, v, 0));
   };
   compare_mined<double>(sage::exec::scalar{}, squares, mined_batch(squares, square, clamp, 10, 6));
+}
+
+TEST_CASE("Sorting finds the very triplets that one by one are taken, at ties, margins met exactly and bad rows") {
+  auto const both = [](auto const&... arguments) {
+    sorts_as_one_by_one<sage::batch_all>(arguments...);
+    sorts_as_one_by_one<sage::semi_hard>(arguments...);
+  };
+  index_t const rows = 24, length = 3;
+  auto const at_random = to<float>(normal_values(rows * length, 77));
+  // Small whole numbers: many equal rows and equal distances, of both signs, which whole margins meet exactly.
+  std::vector<float> whole = at_random;
+  for (float& v : whole) v = std::round(v);
+  std::vector<int> const all(static_cast<std::size_t>(rows), 5);
+  std::vector<int> halves = all, alone = all;
+  for (std::size_t i = 0; i < halves.size(); i += 2) halves[i] = -1;
+  alone[3] = 6;
+  std::vector<float> const ones(static_cast<std::size_t>(rows), 1);
+  std::vector<float> some = ones;
+  some[0] = some[7] = some[20] = 0, some[2] = 2.5f;
+  for (auto const& x : {at_random, whole})
+    for (double const margin : {0.0, 0.4, 1.0, 1e39}) {  // the last is infinite in float
+      for (auto const& y : {all, halves, alone, labels_of(rows)}) both(x, y, ones, margin);
+      both(x, halves, some, margin);
+    }
+  for (float const bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> x = whole;
+    x[4] = bad;
+    both(x, halves, ones, 1.0);
+  }
+  std::vector<float> const equal(at_random.size(), 1);
+  both(equal, halves, ones, 1.0);
+  // Distances of 1e30 and more, whose sum with the margin is rounded to either.
+  std::vector<float> large = at_random;
+  for (float& v : large) v *= 1e15f;
+  both(large, halves, ones, 1.0);
 }
 
 TEST_CASE("The batch-hard loss of an anchor is the triplet margin loss of its hardest rows") {
@@ -301,7 +368,8 @@ TEST_CASE("Mined triplets of halves are computed in float and rounded once") {
 }
 #endif
 
-TEST_CASE("An autodiff scalar runs through mined triplets and InfoNCE, and its derivative is our gradient") {
+TEST_CASE(
+    "An autodiff scalar runs through mined triplets, NT-Xent and InfoNCE, and its derivative is our gradient") {
   using autodiff::dual;
   index_t const rows = 6, length = 4;
   std::vector<int> const y{0, 0, 1, 1, 2, 2};
@@ -322,6 +390,7 @@ TEST_CASE("An autodiff scalar runs through mined triplets and InfoNCE, and its d
   };
   mined_too(sage::mined_triplet_loss<sage::batch_hard>{.margin = 1});
   mined_too(sage::mined_triplet_loss<sage::batch_all, sage::euclidean, sage::hinge::softplus>{.margin = 1});
+  mined_too(sage::nt_xent_loss<>{.temperature = 0.5});
 
   // Rows 0 … 2 as anchors, 3 … 5 as their positives.
   auto const part = [](auto& v, index_t first) {

@@ -87,6 +87,20 @@ inline real info_nce_in_batch(distance const& d, std::vector<row> const& anchors
   return info_nce(distances, temperature);
 }
 
+/// −log( exp(−d_ip/T) / (exp(−d_ip/T) + Σ_n exp(−d_in/T)) ) of every pair of sample i. Source: optax.ntxent.
+inline row nt_xent_pairs(distance const& d, std::vector<row> const& x, std::vector<int> const& labels, std::size_t i,
+                         real temperature) {
+  row losses, distances(1);
+  for (std::size_t j = 0; j < x.size(); ++j)
+    if (labels[j] != labels[i]) distances.push_back(d(x[i], x[j]));
+  for (std::size_t p = 0; p < x.size(); ++p) {
+    if (p == i || labels[p] != labels[i]) continue;
+    distances[0] = d(x[i], x[p]);
+    losses.push_back(info_nce(distances, temperature));
+  }
+  return losses;
+}
+
 /// A triplet of samples of a batch.
 struct mined_triplet {
   std::size_t anchor, positive, negative;

@@ -6,6 +6,7 @@
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/pack.hpp>
 
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -13,11 +14,18 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
+/// A candidate and how far it is.
+template <class A>
+struct neighbour {
+  A distance;
+  std::uint32_t number;
+};
+
 /// What is known of one query against all of its candidates, and what a rule makes of it. Arrays hold `count`
 /// values and may be read and written up to `padded`, a whole number of the widest vectors.
 ///
-/// A rule (info_nce_rule, mining_rule) turns the distances into the loss of the query and its derivative by
-/// each of them.
+/// A rule (info_nce_rule, mining_rule, nt_xent_rule) turns the distances into the loss of the query and its
+/// derivative by each of them; Rule::sorts<A> tells whether it wants room for neighbours.
 template <class A>
 struct candidates {
   static constexpr index_t padded_to(index_t n) noexcept { return (n + 15) / 16 * 16; }
@@ -29,6 +37,7 @@ struct candidates {
   A* weight;                       // ∂loss/∂distance, written; null where only the loss is wanted
   A* scratch;                      // as long, for the rule
   bool const* left_out = nullptr;  // candidates of weight zero, or null for none
+  neighbour<A>* neighbours = nullptr;  // twice as long, for a rule that sorts
 
   SAGE_INLINE index_t padded() const noexcept { return padded_to(count); }
   /// Does candidate j take part? What is infinitely far or NaN does not: a bad row never changes another one.

@@ -19,7 +19,12 @@ namespace detail {
 /// keeps its digits, as does 1 − π_own.
 struct info_nce_rule {
   double temperature = 0.1;
-  bool independent = false;  // the candidates are the query's own: what is wrong with one is wrong with it
+  bool independent = false;    // negatives are no samples of the batch: what is wrong with one is wrong with the query
+  bool own_negatives = false;  // nor those of another query: a wrong query spoils their gradients
+
+  static constexpr bool takes_positives = true;
+  template <class A>
+  static constexpr bool sorts = false;
 
   template <class V, class A>
   SAGE_INLINE rating<A> rate(candidates<A> const& c) const {
@@ -59,7 +64,7 @@ struct info_nce_rule {
   SAGE_INLINE rating<A> not_a_number(candidates<A> const& c) const {
     A const nan = std::numeric_limits<A>::quiet_NaN();
     if (c.weight) {
-      for (index_t j = 0; j < c.padded(); ++j) c.weight[j] = independent ? nan : A(0);
+      for (index_t j = 0; j < c.padded(); ++j) c.weight[j] = own_negatives ? nan : A(0);
       c.weight[c.own] = nan;
     }
     return {nan, 1, 0};

@@ -4,8 +4,11 @@
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 #include <sage/formula/candidates.hpp>
+#include <sage/formula/hinge.hpp>
+#include <sage/formula/sorted_triplets.hpp>
 #include <sage/math/functions.hpp>
 
+#include <concepts>
 #include <limits>
 
 namespace sage {
@@ -29,6 +32,15 @@ struct batch_all {
   SAGE_INLINE static V takes(V const&, V const&) noexcept {
     return V(1);
   }
+  /// Is the negative nearer, or farther, than those that are taken with this positive?
+  template <class A>
+  static constexpr bool too_near(A const&) noexcept {
+    return false;
+  }
+  template <class A>
+  static constexpr bool too_far(A const&, A const&) noexcept {
+    return false;
+  }
 };
 
 /// The triplets whose negative is farther than the positive, but by no more than the margin:
@@ -40,9 +52,24 @@ struct semi_hard {
   SAGE_INLINE static V takes(V const& gap, V const& margin) noexcept {
     return math::select(gap > V(0), math::select(gap <= margin, V(1), V(0)), V(0));
   }
+  template <class A>
+  static constexpr bool too_near(A const& gap) noexcept {
+    return !(gap > A(0));
+  }
+  template <class A>
+  static constexpr bool too_far(A const& gap, A const& margin) noexcept {
+    return !(gap <= margin);
+  }
 };
 
 namespace detail {
+
+/// For each positive the negatives that are taken lie between two distances.
+template <class Mining>
+concept band_mining = requires(double x) {
+  { Mining::too_near(x) } -> std::same_as<bool>;
+  { Mining::too_far(x, x) } -> std::same_as<bool>;
+};
 
 /// The loss of an anchor, Σ h(m + d(a, p) − d(a, n)) over the triplets that `Mining` takes. The choice of the
 /// triplets is not differentiated.
@@ -50,6 +77,12 @@ template <class Mining, class Hinge>
 struct mining_rule {
   double margin = 0.2;
   index_t const* labels = nullptr;
+
+  static constexpr bool counts_labels = false;  // the triplets depend on the distances
+  static constexpr bool takes_positives = false;
+  template <class A>
+  static constexpr bool sorts = band_mining<Mining> && std::same_as<Hinge, hinge::clamp> &&
+                                (std::same_as<A, float> || std::same_as<A, double>);
 
   template <class V, class A>
   SAGE_INLINE rating<A> rate(candidates<A> const& c) const {
@@ -75,6 +108,14 @@ struct mining_rule {
     if (positives == 0 || negatives == 0) return {};
     if constexpr (Mining::one_triplet) {
       return hardest(c);
+    } else if constexpr (sorts<A>) {
+      neighbour<A>*positive = c.neighbours, *negative = c.neighbours + positives;
+      for (index_t j = 0; j < c.count; ++j) {
+        neighbour<A> const x{c.distance[j], static_cast<std::uint32_t>(j)};
+        if (is_positive(c, j)) *positive++ = x;
+        if (c.scratch[j] < far) *negative++ = x;
+      }
+      return rate_sorted<Mining>(c, A(margin), positives, negatives);
     } else {
       rating<A> r;
       using wide = wide_t<A>;
@@ -120,12 +161,12 @@ struct mining_rule {
       // 1 or 0, not masks: GCC 12 computes a conjunction of AVX-512 comparisons lane by lane.
       V const takes = math::select(d_n < far, Mining::takes(V(d_n - d_p), m), zero);
       V const x = m + d_p - d_n;
-      V const loss = takes * Hinge::value(x);
+      V const loss = math::select(takes > zero, Hinge::value(x), zero);
       sum = sum + loss;
       taken.add(takes);
       active.add(math::select(loss > zero, V(1), zero));
       if (c.weight) {
-        V const slope = takes * Hinge::slope(x);
+        V const slope = math::select(takes > zero, Hinge::slope(x), zero);
         slopes = slopes + slope;
         store_values(c.weight + j, V(load_values<V>(c.weight + j) - slope));
       }

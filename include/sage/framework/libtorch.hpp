@@ -13,6 +13,7 @@
 #include <sage/framework/libtorch/info_nce_loss.hpp>
 #include <sage/framework/libtorch/mined_triplet_loss.hpp>
 #include <sage/framework/libtorch/modules.hpp>
+#include <sage/framework/libtorch/nt_xent_loss.hpp>
 #include <sage/framework/libtorch/sage_loss.hpp>
 #include <sage/framework/libtorch/saliency.hpp>
 #include <sage/framework/libtorch/triplet_margin_loss.hpp>

@@ -17,8 +17,8 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// The members of info_nce_loss. The number of arguments tells negatives of one's own (three inputs) from
-/// those of the batch (two).
+/// The members of info_nce_loss. The number of arguments tells given negatives (three inputs) from those of the
+/// batch (two), and their rank those of each anchor's own from those that all anchors share.
 template <class Loss>
 class info_nce_evaluation {
  public:
@@ -67,26 +67,47 @@ class info_nce_evaluation {
   static constexpr char const* input_names[3] = {"anchor", "positive", "negatives"};
   static constexpr char const* gradient_names[3] = {"d_anchor", "d_positive", "d_negatives"};
 
-  // Operands, outputs and weights of one call, checked. Inputs is 2 or 3.
-  template <class E, std::size_t Inputs, class Executor>
+  enum class negatives { of_batch, own, shared, own_or_shared };
+
+  // What the types of the inputs, a tuple of views, tell.
+  template <class View>
+  static constexpr bool has_static_rank = requires { typename std::integral_constant<std::size_t, View::rank()>; };
+  template <class Views>
+  static constexpr negatives kind_of() {
+    if constexpr (std::tuple_size_v<Views> == 2) {
+      return negatives::of_batch;
+    } else {
+      using anchor = std::tuple_element_t<0, Views>;
+      using given = std::tuple_element_t<2, Views>;
+      if constexpr (has_static_rank<anchor> && has_static_rank<given>) {
+        return given::rank() == 2 && anchor::rank() != 1 ? negatives::shared : negatives::own;
+      } else {
+        return negatives::own_or_shared;
+      }
+    }
+  }
+
+  // Operands, outputs and weights of one call, checked.
+  template <class E, negatives Kind, class Executor>
   struct batch {
+    static constexpr std::size_t inputs = Kind == negatives::of_batch ? 2 : 3;
     using element = E;
     using A = accumulator_t<E>;
     using distance_type = std::remove_cvref_t<decltype(std::declval<Loss const&>().distance)>;
 
     Loss const& loss;
     Executor const& executor;
-    std::array<rows_view<E const>, Inputs> x;
-    std::array<gradient_rows<E>, Inputs> g{};
+    std::array<rows_view<E const>, inputs> x;
+    std::array<gradient_rows<E>, inputs> g{};
     rows_view<E> out{};
     batch_samples<E> samples;
-    index_t negatives_each;
+    index_t negatives_each;  // or −1 for those that all anchors share
     row_buffer<rating<A>> ratings, reverse_ratings;
     row_buffer<A> factors;
     bool with_gradient = false;
 
     template <class Weights>
-    batch(Loss const& l, Executor const& e, std::array<rows_view<E const>, Inputs> const& views,
+    batch(Loss const& l, Executor const& e, std::array<rows_view<E const>, inputs> const& views,
           Weights const& weights, index_t k)
         : loss(l),
           executor(e),
@@ -111,42 +132,66 @@ class info_nce_evaluation {
 
     // The ratings of all samples, and the gradients with the factors that were set.
     void compute() {
-      info_nce_rule rule{loss.temperature, Inputs == 3};
-      if constexpr (Inputs == 3) {
-        executor(own_candidates<distance_type, info_nce_rule, E>{
-            loss.distance, rule, x[0], x[1], x[2], g[0], g[1], g[2], samples.left_out(), ratings.data(),
-            with_gradient ? factors.data() : nullptr, negatives_each, x[0].rows,
-            (negatives_each + 1) * x[0].length});
+      if constexpr (Kind == negatives::of_batch) {
+        against_batch();
+      } else if constexpr (Kind == negatives::own) {
+        against_own();
+      } else if constexpr (Kind == negatives::shared) {
+        against_shared();
       } else {
-        gradient_sums<E> d_anchor(g[0]), d_positive(g[1]);
-        auto const run = [&](int queries, int keys, rating<A>* to, gradient_sums<E>& d_queries,
-                             gradient_sums<E>& d_keys) {
-          batch_pairs<distance_type, info_nce_rule, E> const pairs{loss.distance,
-                                                                   rule,
-                                                                   x[static_cast<std::size_t>(queries)],
-                                                                   x[static_cast<std::size_t>(keys)],
-                                                                   samples.left_out(),
-                                                                   to,
-                                                                   factors.data()};
-          run_batch_pairs(pairs, with_gradient ? &d_queries : nullptr, with_gradient ? &d_keys : nullptr,
-                          executor);
-        };
-        run(0, 1, ratings.data(), d_anchor, d_positive);
-        if (loss.symmetric) {
-          run(1, 0, reverse_ratings.data(), d_positive, d_anchor);
-          for (index_t i = 0; i < x[0].rows; ++i) {
-            ratings[i].loss = A(0.5) * (ratings[i].loss + reverse_ratings[i].loss);
-            ratings[i].active = ratings[i].loss > A(0) ? 1 : 0;
-          }
-        }
-        d_anchor.finish();
-        d_positive.finish();
+        negatives_each < 0 ? against_shared() : against_own();
       }
     }
 
     void write_losses() {
       for (index_t i = 0; i < x[0].rows; ++i)
         *out.row(i) = static_cast<E>(samples.weight(i) * ratings[i].loss);
+    }
+
+   private:
+    void against_own() {
+      executor(own_candidates<distance_type, info_nce_rule, E>{
+          loss.distance, {loss.temperature, true, true}, x[0], x[1], x[2], g[0], g[1], g[2], samples.left_out(),
+          ratings.data(), with_gradient ? factors.data() : nullptr, negatives_each, x[0].rows,
+          (negatives_each + 1) * x[0].length});
+    }
+
+    void against_shared() {
+      batch_pairs<distance_type, info_nce_rule, E> const pairs{
+          loss.distance,  {loss.temperature, true, false}, x[0], x[2], samples.left_out(), ratings.data(),
+          factors.data(), x[1],                            true};
+      gradient_sums<E> d_anchor(g[0]), d_positive(g[1]), d_negatives(g[2]);
+      run_batch_pairs(pairs, with_gradient ? &d_anchor : nullptr, with_gradient ? &d_negatives : nullptr, executor,
+                      with_gradient ? &d_positive : nullptr);
+      d_anchor.finish();
+      d_positive.finish();
+      d_negatives.finish();
+    }
+
+    void against_batch() {
+      info_nce_rule const rule{loss.temperature};
+      gradient_sums<E> d_anchor(g[0]), d_positive(g[1]);
+      auto const run = [&](int queries, int keys, rating<A>* to, gradient_sums<E>& d_queries,
+                           gradient_sums<E>& d_keys) {
+        batch_pairs<distance_type, info_nce_rule, E> const pairs{loss.distance,
+                                                                 rule,
+                                                                 x[static_cast<std::size_t>(queries)],
+                                                                 x[static_cast<std::size_t>(keys)],
+                                                                 samples.left_out(),
+                                                                 to,
+                                                                 factors.data()};
+        run_batch_pairs(pairs, with_gradient ? &d_queries : nullptr, with_gradient ? &d_keys : nullptr, executor);
+      };
+      run(0, 1, ratings.data(), d_anchor, d_positive);
+      if (loss.symmetric) {
+        run(1, 0, reverse_ratings.data(), d_positive, d_anchor);
+        for (index_t i = 0; i < x[0].rows; ++i) {
+          ratings[i].loss = A(0.5) * (ratings[i].loss + reverse_ratings[i].loss);
+          ratings[i].active = ratings[i].loss > A(0) ? 1 : 0;
+        }
+      }
+      d_anchor.finish();
+      d_positive.finish();
     }
   };
 
@@ -188,7 +233,8 @@ class info_nce_evaluation {
     auto const rows = std::apply(
         [](auto const&... v) { return std::array<rows_view<E const>, inputs>{read_only(as_rows(v))...}; },
         views);
-    batch<E, inputs, Executor> b(loss_, executor, rows, weights, negatives_each);
+    constexpr negatives kind = kind_of<std::remove_const_t<decltype(views)>>();
+    batch<E, kind, Executor> b(loss_, executor, rows, weights, negatives_each);
     if constexpr (Given == arguments::with_gradients) {
       [&]<std::size_t... I>(std::index_sequence<I...>) {
         ((b.g[I] = gradient_of<E>(Loss::name, gradient_names[I], std::get<inputs + I>(tensors),
@@ -215,19 +261,19 @@ class info_nce_evaluation {
     return v;
   }
 
-  // K of negatives (…, K, D) for anchors (…, D).
+  // K of negatives (…, K, D) for anchors (…, D), or −1 for negatives (K, D) that all anchors share.
   template <class Negatives, class Anchor>
   index_t require_negatives(Negatives const& n, Anchor const& a) const {
     std::size_t const last = a.rank() - 1;
-    bool fits = n.rank() == a.rank() + 1 && n.extent(n.rank() - 1) == a.extent(last);
-    for (std::size_t d = 0; fits && d < last; ++d) fits = n.extent(d) == a.extent(d);
+    bool const own = n.rank() == a.rank() + 1;
+    bool fits = (own || n.rank() == 2) && n.extent(n.rank() - 1) == a.extent(last);
+    for (std::size_t d = 0; own && fits && d < last; ++d) fits = n.extent(d) == a.extent(d);
     if (!fits)
       raise<shape_error>(Loss::name, ": negatives has shape ", shape_text(n), ", anchor ", shape_text(a),
-                         ", expected (..., K, D) for an anchor of (..., D)");
+                         ", expected (..., K, D) or (K, D) for an anchor of (..., D)");
     if (loss_.symmetric)
-      raise<argument_error>(Loss::name,
-                            ": symmetric is true, expected false with negatives of each anchor's own");
-    return n.extent(last);
+      raise<argument_error>(Loss::name, ": symmetric is true, expected false with given negatives");
+    return own ? n.extent(last) : -1;
   }
 
   template <class Batch>

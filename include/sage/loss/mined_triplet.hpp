@@ -1,15 +1,32 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
 #include <sage/formula/hinge.hpp>
 #include <sage/formula/mining.hpp>
 #include <sage/formula/normalized_euclidean.hpp>
-#include <sage/loss/mined_triplet_evaluation.hpp>
+#include <sage/loss/labelled_batch_evaluation.hpp>
 #include <sage/loss/reduction.hpp>
 
 #include <utility>
 
 namespace sage {
+
+/// The reduced loss of mined triplets with its diagnostics.
+template <class A>
+struct mined_result {
+  A value{};
+  index_t triplets = 0;    // triplets that the mining took
+  index_t active = 0;      // those of them with l > 0
+  index_t non_finite = 0;  // anchors whose loss is infinite or NaN
+
+  /// In another precision, see loss_result.
+  template <class B>
+  explicit constexpr operator mined_result<B>() const {
+    return {static_cast<B>(value), triplets, active, non_finite};
+  }
+};
+
 SAGE_ABI_BEGIN
 
 /// Triplet margin loss of a batch of rows with class labels, its triplets found in the batch.
@@ -39,10 +56,11 @@ SAGE_ABI_BEGIN
 ///            infinity gives NaN for itself and is neither positive nor negative of another; an empty batch
 ///            has value 0.
 /// Errors:    shape_error, argument_error (margin < 0, d_x overlaps x), before any write.
-/// Cost:      N² distances of D elements, twice for the gradient of a mean; batch_all and semi_hard besides
-///            one evaluation of the hinge for each triplet. Memory O(N): 64 rows of N distances, with
-///            gradients (2 + |slope|) times that; for halves N·D floats more. The result is bitwise the same
-///            for any number of threads.
+/// Cost:      N² distances of D elements, twice for the gradient of a mean. batch_all and semi_hard besides
+///            sort each anchor's distances, N² log N (halves, float and double with hinge::clamp), or
+///            evaluate the hinge once for each triplet, up to N³ (other hinges and scalars). Memory O(N): 64
+///            rows of N distances, with gradients (2 + |slope|) times that, and 2 N sorted distances for each
+///            thread; for halves N·D floats more. The result is bitwise the same for any number of threads.
 template <class Mining = batch_hard, class Distance = normalized_euclidean, class Hinge = hinge::clamp>
 struct mined_triplet_loss {
   double margin = 0.2;
@@ -50,6 +68,8 @@ struct mined_triplet_loss {
   Distance distance{};
 
   static constexpr char const* name = "mined_triplet_loss";
+  template <class A>
+  using result = mined_result<A>;
   auto rule(index_t const* labels) const noexcept {
     return detail::mining_rule<Mining, Hinge>{margin, labels};
   }
@@ -60,19 +80,19 @@ struct mined_triplet_loss {
 
   template <class... Args>
   auto operator()(Args&&... args) const {
-    return detail::mined_triplet_evaluation(*this).value(std::forward<Args>(args)...);
+    return detail::labelled_batch_evaluation(*this).value(std::forward<Args>(args)...);
   }
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return detail::mined_triplet_evaluation(*this).value_and_grad(std::forward<Args>(args)...);
+    return detail::labelled_batch_evaluation(*this).value_and_grad(std::forward<Args>(args)...);
   }
   template <class... Args>
   void per_sample(Args&&... args) const {
-    detail::mined_triplet_evaluation(*this).per_sample(std::forward<Args>(args)...);
+    detail::labelled_batch_evaluation(*this).per_sample(std::forward<Args>(args)...);
   }
   template <class... Args>
   void backward(Args&&... args) const {
-    detail::mined_triplet_evaluation(*this).backward(std::forward<Args>(args)...);
+    detail::labelled_batch_evaluation(*this).backward(std::forward<Args>(args)...);
   }
 };
 

@@ -24,7 +24,7 @@ at::Tensor info_nce_loss(at::Tensor const& anchor, at::Tensor const& positive,
       options, detail::operands<2>{options.name, {"anchor", "positive"}, {anchor, positive}, weights});
 }
 
-/// With K negatives (…, K, D) of each anchor's own; differentiable by them too.
+/// With K negatives, (…, K, D) of each anchor's own or (K, D) that all anchors share; differentiable by them too.
 template <class Distance = cosine>
 at::Tensor info_nce_loss(at::Tensor const& anchor, at::Tensor const& positive, at::Tensor const& negatives,
                          sage::info_nce_loss<Distance> const& options, at::Tensor const& weights = {}) {

@@ -6,35 +6,49 @@
 #include <sage/loss/batch_samples.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace sage {
-
-/// The reduced loss of mined triplets with its diagnostics.
-template <class A>
-struct mined_result {
-  A value{};
-  index_t triplets = 0;    // triplets that the mining took
-  index_t active = 0;      // those of them with l > 0
-  index_t non_finite = 0;  // anchors whose loss is infinite or NaN
-
-  /// In another precision, see loss_result.
-  template <class B>
-  explicit constexpr operator mined_result<B>() const {
-    return {static_cast<B>(value), triplets, active, non_finite};
-  }
-};
-
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// The members of mined_triplet_loss.
-template <class Loss>
-class mined_triplet_evaluation {
+/// How many samples have a label, for at most `samples` labels of any value.
+class label_counts {
  public:
-  explicit mined_triplet_evaluation(Loss const& loss) noexcept : loss_(loss) {}
+  explicit label_counts(index_t samples) : mask_(size_for(samples) - 1), entries_(mask_ + 1) {
+    for (index_t i = 0; i <= mask_; ++i) entries_[i] = {0, -1};
+  }
+  /// The count of a label, from 0 on; open addressing with Fibonacci hashing.
+  index_t& of(index_t label) {
+    auto at = static_cast<index_t>((static_cast<std::uint64_t>(label) * 0x9e3779b97f4a7c15u) >> 32) & mask_;
+    while (entries_[at].count >= 0 && entries_[at].label != label) at = (at + 1) & mask_;
+    if (entries_[at].count < 0) entries_[at] = {label, 0};
+    return entries_[at].count;
+  }
+
+ private:
+  struct entry {
+    index_t label, count;
+  };
+  static index_t size_for(index_t samples) noexcept {
+    index_t size = 2;
+    while (size < 2 * samples) size *= 2;
+    return size;
+  }
+
+  index_t mask_;
+  row_buffer<entry> entries_;
+};
+
+/// The members of a loss that finds its pairs or triplets in a batch of rows with labels. What an anchor's are,
+/// its rule says; Loss::result is the value, their number, how many have a loss, and the non-finite anchors.
+template <class Loss>
+class labelled_batch_evaluation {
+ public:
+  explicit labelled_batch_evaluation(Loss const& loss) noexcept : loss_(loss) {}
 
   template <class... Args>
   auto value(Args&&... args) const {
@@ -96,8 +110,8 @@ class mined_triplet_evaluation {
     return detail::take_apart(
         [&](auto const& executor, auto const& weights, auto const& tensors) {
           static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Tensors,
-                        "sage: mined_triplet_loss takes embeddings and labels, then one gradient output for "
-                        "value_and_grad and backward, or one output for per_sample");
+                        "sage: this loss takes embeddings and labels, then one gradient output for value_and_grad "
+                        "and backward, or one output for per_sample");
           return with_element_of(
               Loss::name, "embeddings", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
                 return bound_as<E>(executor, weights, tensors, f, evaluated(std::get<0>(tensors)));
@@ -156,19 +170,39 @@ class mined_triplet_evaluation {
     auto const out = output(b, g);
     auto const pairs = pairs_of(b);
     bool const with_gradient = out.mode != gradient_mode::skip;
-    // How many triplets a mean is over is known only after all anchors: its gradient takes a second run.
-    if (!with_gradient || loss_.reduction != reduction::sum)
+    // Where only the distances tell how many a mean is over, its gradient takes a second run.
+    constexpr bool labels_tell = decltype(pairs.rule)::counts_labels;
+    bool const mean_of_labels = labels_tell && loss_.reduction == reduction::mean;
+    if (!with_gradient || !(loss_.reduction == reduction::sum || mean_of_labels))
       run_batch_pairs<decltype(pairs.distance), decltype(pairs.rule), E>(pairs, nullptr, nullptr, executor);
     if (with_gradient) {
       A scale = static_cast<A>(upstream);
-      if (loss_.reduction != reduction::sum)
+      if (mean_of_labels) {
+        if constexpr (labels_tell) scale = over_divisor(scale, positive_pairs(b));
+      } else if (loss_.reduction != reduction::sum) {
         scale = over_divisor(scale, batch_totals<E>(b.samples, b.ratings.data()).normalizer(loss_.reduction));
+      }
       for (index_t i = 0; i < b.x.rows; ++i) b.factors[i] = scale * b.samples.weight(i);
       run_gradient(executor, pairs, out);
     }
     batch_totals<E> const t(b.samples, b.ratings.data());
-    return mined_result<A>{mean_of<A>(t.loss, t.normalizer(loss_.reduction), true), t.triplets, t.active_triplets,
-                           t.non_finite};
+    return typename Loss::template result<A>{mean_of<A>(t.loss, t.normalizer(loss_.reduction), true), t.triplets,
+                                             t.active_triplets, t.non_finite};
+  }
+
+  // Σ w_i · other samples with the label of sample i.
+  template <class Batch>
+  static auto positive_pairs(Batch& b) {
+    using wide = typename batch_totals<typename Batch::element>::wide;
+    label_counts counts(b.x.rows);
+    bool const* const left_out = b.samples.left_out();
+    for (index_t i = 0; i < b.x.rows; ++i)
+      if (!left_out || !left_out[i]) ++counts.of(b.labels[i]);
+    wide pairs = wide(0);
+    for (index_t i = 0; i < b.x.rows; ++i)
+      if (!left_out || !left_out[i])
+        pairs = pairs + wide(b.samples.weight(i)) * wide(static_cast<double>(counts.of(b.labels[i]) - 1));
+    return pairs;
   }
 
   template <class Executor, class Batch, class Upstream, class G>
