@@ -11,6 +11,7 @@
 #include <sage/tensor/tensor_traits.hpp>
 
 #include <concepts>
+#include <initializer_list>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -136,6 +137,16 @@ decltype(auto) with_labels(char const* function, Labels const& labels, F const& 
   }
 }
 
+/// Calls f(view) of an input that may have any type of numbers: floating point, integers, truth values.
+template <class T, class F>
+void with_numbers(char const* function, char const* name, T const& t, F const& f) {
+  if constexpr (runtime_typed_tensor<T>) {
+    tensor_traits<T>::visit_numbers(t, function, name, f);
+  } else {
+    f(input_view<void>(function, name, t));
+  }
+}
+
 /// The elements of an input that has one for each row.
 template <class E, class T>
 auto per_sample_input(char const* function, char const* name, T const& t, index_t rows) {
@@ -174,10 +185,9 @@ constexpr option_defect defect_of(Policy const& policy) noexcept {
   return {};
 }
 
-/// Throws argument_error if an option of a distance, divergence or check is out of its range.
-template <class Policy>
-void require_options(char const* function, Policy const& policy) {
-  if (option_defect const d = defect_of(policy); d.name != nullptr)
+/// Throws argument_error for the first of the defects.
+inline void require_no_defect(char const* function, std::initializer_list<option_defect> defects) {
+  if (option_defect const d = first_of(defects); d.name != nullptr)
     raise<argument_error>(function, ": ", d.name, " is ", d.got, ", expected ", d.expected);
 }
 

@@ -54,8 +54,7 @@ struct mined_triplet_loss {
     return detail::mining_rule<Mining, Hinge>{margin, labels};
   }
   void validate() const {
-    if (!(margin >= 0)) detail::raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    detail::require_options(name, distance);
+    detail::require_no_defect(name, {detail::unless_non_negative("margin", margin), detail::defect_of(distance)});
   }
 
   template <class... Args>
