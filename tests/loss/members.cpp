@@ -464,6 +464,8 @@ TEST_CASE("Every option that is no number, infinite, out of its range or too lar
   test(inner_share, "beta", [](double x) { return sage::sage_loss<>{.divergence = {x}}; });
   test({{nan, inf, -inf, -1e-9, 1}, {0, 0.5}}, "guard",
        [](double x) { return sage::cam_alignment_loss{.guard = x}; });
+  test({{nan, inf, -inf, 0, -1, 1e200}, {1e-37, 1.0 / 255, 1}}, "map_scale",
+       [](double x) { return sage::cam_alignment_loss{.map_scale = x}; });
 }
 
 TEST_CASE("Up to 512 rows nothing is allocated, beyond that as often for any row length") {
