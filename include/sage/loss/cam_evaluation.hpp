@@ -60,41 +60,46 @@ class cam_evaluation {
 
   template <class... Args>
   void backward(Args&&... args) const {
-    split_executor(
-        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                           Rest&&... rest) {
-          take_apart<6>(
-              [&]<class E>(std::type_identity<E>, auto const& ex, auto const& weights, auto const& tensors) {
-                using A = accumulator_t<E>;
-                auto const& d_f = std::get<4>(tensors);
-                auto const& d_w = std::get<5>(tensors);
-                with_upstream<A>(
-                    upstream,
-                    [&](auto const& u) {
-                      bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(ex, p); });
-                    },
-                    [&](A const& u) {
-                      bound<E>(weights, tensors, none_t{}, d_f, d_w,
-                               [&](auto& p, auto& table) { reduced(ex, p, table, u); });
-                    });
-              },
-              executor, std::forward<Rest>(rest)...);
+    detail::take_apart_backward(
+        [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
+          with_element<6>(tensors, [&]<class E>(std::type_identity<E>) {
+            using A = accumulator_t<E>;
+            auto const& d_f = std::get<4>(tensors);
+            auto const& d_w = std::get<5>(tensors);
+            with_upstream<A>(
+                upstream,
+                [&](auto const& u) {
+                  bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(executor, p); });
+                },
+                [&](A const& u) {
+                  bound<E>(weights, tensors, none_t{}, d_f, d_w,
+                           [&](auto& p, auto& table) { reduced(executor, p, table, u); });
+                });
+          });
         },
         std::forward<Args>(args)...);
   }
 
  private:
+  // Calls f(element type) for a tuple of `Expected` tensors.
+  template <std::size_t Expected, class Tensors, class F>
+  static decltype(auto) with_element(Tensors const& tensors, F const& f) {
+    constexpr bool counts = std::tuple_size_v<Tensors> == Expected;
+    static_assert(counts,
+                  "sage: cam_alignment_loss takes features, class weights, labels and maps, then the gradients of "
+                  "features and class weights, or one output for per_sample; backward takes the upstream gradient "
+                  "before all of them");
+    if constexpr (counts) return with_element_of(Loss::name, "features", std::get<0>(tensors), f);
+  }
+
   // Calls f(element type, executor, weights or none, tuple of `Expected` tensors).
   template <std::size_t Expected, class F, class... Args>
   static decltype(auto) take_apart(F const& f, Args&&... args) {
     return detail::take_apart(
         [&](auto const& executor, auto const& weights, auto const& tensors) -> decltype(auto) {
-          static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Expected,
-                        "sage: cam_alignment_loss takes features, class weights, labels and maps, then the "
-                        "gradients of features and class weights, or one output for per_sample");
-          return with_element_of(
-              Loss::name, "features", std::get<0>(tensors),
-              [&]<class E>(std::type_identity<E> e) { return f(e, executor, weights, tensors); });
+          return with_element<Expected>(tensors, [&]<class E>(std::type_identity<E> e) {
+            return f(e, executor, weights, tensors);
+          });
         },
         std::forward<Args>(args)...);
   }

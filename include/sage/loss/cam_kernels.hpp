@@ -214,12 +214,12 @@ struct cam_maps {
   void each(index_t n, A* cam, F const& f) const {
     constexpr index_t most = 64;
     A map[most];
-    index_t const length = of.maps.length();
+    index_t const run_length = of.maps.length();
     for (index_t i = 0; i < of.maps.runs(); ++i)
-      for (index_t first = 0; first < length; first += most) {
-        index_t const count = length - first < most ? length - first : most;
+      for (index_t first = 0; first < run_length; first += most) {
+        index_t const count = run_length - first < most ? run_length - first : most;
         of.maps.read(n, i, first, map, count);
-        for (index_t j = 0; j < count; ++j) f(cam[i * length + first + j], map[j]);
+        for (index_t j = 0; j < count; ++j) f(cam[i * run_length + first + j], map[j]);
       }
   }
 };
