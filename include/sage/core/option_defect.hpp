@@ -17,22 +17,22 @@ struct option_defect {
 SAGE_ABI_BEGIN
 namespace detail {
 
-// What rows are computed in may be float: an option, and what formulas make of it, must be finite there too. NaN fails
-// every comparison.
+// Rows may be computed in float: an option, its square and its reciprocal must be finite there, too. NaN fails every
+// comparison.
 
 /// A margin, a weight, an eps that may be 0.
 constexpr option_defect unless_non_negative(char const* name, double x) noexcept {
   if (!(x >= 0)) return {name, x, ">= 0"};
-  return x <= 1e37 ? option_defect{} : option_defect{name, x, "at most 1e37"};
+  return x <= 1e18 ? option_defect{} : option_defect{name, x, "at most 1e18"};
 }
 
-/// A divisor: 1/x is finite and not 0.
+/// A divisor.
 constexpr option_defect unless_positive(char const* name, double x) noexcept {
   if (!(x > 0)) return {name, x, "> 0"};
-  return x >= 1e-37 && x <= 1e37 ? option_defect{} : option_defect{name, x, "between 1e-37 and 1e37"};
+  return x >= 1e-37 && x <= 1e18 ? option_defect{} : option_defect{name, x, "between 1e-37 and 1e18"};
 }
 
-/// A temperature or a scale of logits: 1/T and T² are finite and not 0.
+/// A temperature or a scale of logits: T² and 1/T² must not vanish either.
 constexpr option_defect unless_temperature(char const* name, double x) noexcept {
   if (!(x > 0)) return {name, x, "> 0"};
   return x >= 1e-18 && x <= 1e18 ? option_defect{} : option_defect{name, x, "between 1e-18 and 1e18"};
