@@ -126,15 +126,9 @@ TEST_CASE(
 TEST_CASE("The modules of embeddings give what their functions give with their options, and print these") {
   at::manual_seed(17);
   using modules::printed, modules::same;
-  auto const a = normal({6, 4}), p = normal({6, 4}), n = normal({6, 4}), own = normal({6, 2, 4});
+  auto const a = normal({6, 4}), p = normal({6, 4}), own = normal({6, 2, 4});
   auto const weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0, 1.0}, at::kDouble);
   auto const labels = at::tensor({0, 1, 1, 0, 1, 0}, at::kLong);
-  {
-    st::TripletMarginLoss module(sage::triplet_margin_loss<>{.margin = 4, .swap = true});
-    CHECK(same(module->forward(a, p, n, weights), st::triplet_margin_loss(a, p, n, module->options, weights),
-               st::triplet_margin_loss(a, p, n, {}, weights)));
-    CHECK(printed(module) == "sage::libtorch::TripletMarginLoss(margin=4, swap=true)");
-  }
   {
     st::MinedTripletLoss module(sage::mined_triplet_loss<>{.margin = 4});
     CHECK(same(module->forward(a, labels, weights), st::mined_triplet_loss(a, labels, module->options, weights),

@@ -397,24 +397,25 @@ TEST_CASE("cam_alignment_loss is the alignment composed of LibTorch's functions"
   CHECK_THROWS_AS(st::cam_alignment_loss(x[0], x[1], labels, bytes), sage::argument_error);
 }
 
-TEST_CASE("The modules of logits and maps give what their functions give with their options, and print these") {
+TEST_CASE("The modules of rows and maps give what their functions give with their options, and print these") {
   at::manual_seed(10);
   using modules::printed, modules::same;
-  auto const z = normal({5, 3}), other = normal({5, 3}), targets = at::rand({5, 3}, at::kDouble);
+  auto const z = normal({5, 3}), other = normal({5, 3}), third = normal({5, 3});
+  auto const targets = at::rand({5, 3}, at::kDouble);
   auto const weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0}, at::kDouble), columns = at::rand({3}, at::kDouble);
   auto const labels = at::tensor({0, 2, 1, 2, 0}, at::kLong);
+  {
+    st::TripletMarginLoss module(sage::triplet_margin_loss<>{.margin = 4, .swap = true});
+    CHECK(same(module->forward(z, other, third, weights),
+               st::triplet_margin_loss(z, other, third, module->options, weights),
+               st::triplet_margin_loss(z, other, third, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::TripletMarginLoss(margin=4, swap=true)");
+  }
   {
     st::ConsistencyLoss module(sage::consistency_loss<>{.temperature = 2});
     CHECK(same(module->forward(z, other, weights), st::consistency_loss(z, other, module->options, weights),
                st::consistency_loss(z, other, {}, weights)));
     CHECK(printed(module) == "sage::libtorch::ConsistencyLoss(temperature=2)");
-  }
-  {
-    st::BinaryConsistencyLoss module(sage::binary_consistency_loss<>{.temperature = 2});
-    CHECK(same(module->forward(z, other, weights),
-               st::binary_consistency_loss(z, other, module->options, weights),
-               st::binary_consistency_loss(z, other, {}, weights)));
-    CHECK(printed(module) == "sage::libtorch::BinaryConsistencyLoss(temperature=2)");
   }
   {
     st::CrossEntropyLoss module(sage::cross_entropy_loss{.label_smoothing = 0.25});
@@ -443,14 +444,5 @@ TEST_CASE("The modules of logits and maps give what their functions give with th
                st::cam_alignment_loss(features, head, labels, maps, module->options, weights),
                st::cam_alignment_loss(features, head, labels, maps, {}, weights)));
     CHECK(printed(module) == "sage::libtorch::CamAlignmentLoss(map_scale=0.5, guard=1e-06)");
-  }
-  {
-    st::SageLoss module(sage::sage_loss<>{.margin = 0.25, .temperature = 2});
-    auto const total = [&](auto const&... options) {
-      return st::sage_loss(z, other, z, other, z, other, labels, options..., weights).total;
-    };
-    CHECK(same(module->forward(z, other, z, other, z, other, labels, weights).total, total(module->options),
-               total(sage::sage_loss<>{})));
-    CHECK(printed(module) == "sage::libtorch::SageLoss(margin=0.25, temperature=2)");
   }
 }

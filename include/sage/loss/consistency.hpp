@@ -52,7 +52,8 @@ SAGE_ABI_BEGIN
 ///            logits up to the largest float are exact in this sense, too. N = 0 has the mean NaN. As β → 0 or 1
 ///            JS → 0, JS/β → KL(p‖q) and JS/(1−β) → KL(q‖p); β = 0 and 1 themselves are for
 ///            generalized_jensen_shannon.
-/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0 or beyond 1e±18, β out of range), before any write.
+/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0 or beyond 1e±18, β out of range), before any
+///            write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   examples/quickstart.cpp
 template <class Divergence = jensen_shannon>
