@@ -1,4 +1,4 @@
-# Compiles mistakes.cpp with one mistake, which must fail with its sentence, or without any, which must succeed.
+# Compiles mistakes.cpp with one mistake, whose sentence must be the first error, or without any, which must succeed.
 #
 #   cmake -D COMPILER=<path> -D MISTAKE=<number> -D SENTENCE=<part of the error> -D INCLUDE_DIR=<include folder>
 #         -P check_sentence.cmake
@@ -17,8 +17,9 @@ endif()
 if(result EQUAL 0)
   message(FATAL_ERROR "compiles; expected the error: ${SENTENCE}")
 endif()
-string(REGEX MATCHALL "[^\n]*error[^\n]*" lines "${errors}")
-string(FIND "${lines}" "${SENTENCE}" position)
+# The first error is what a user reads.
+string(REGEX MATCH "[^\n]*: (fatal )?error: [^\n]*" first "${errors}")
+string(FIND "${first}" "${SENTENCE}" position)
 if(position EQUAL -1)
-  message(FATAL_ERROR "expected the error: ${SENTENCE}\ngot:\n${errors}")
+  message(FATAL_ERROR "expected as first error: ${SENTENCE}\ngot:\n${errors}")
 endif()

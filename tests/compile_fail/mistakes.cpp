@@ -29,11 +29,11 @@ void mistake() { triplet(std::string("x"), y, z); }
 
 #elif MISTAKE == 2
 // MISTAKE 2 | a loss with too few inputs is refused | sage: a loss takes its inputs
-void mistake() { triplet(x, y); }
+void mistake() { triplet(x); }
 
 #elif MISTAKE == 3
-// MISTAKE 3 | a forgotten gradient output is refused | sage::skip stands for an output that is not wanted
-void mistake() { triplet.value_and_grad(x, y, z, g, g); }
+// MISTAKE 3 | forgotten gradient outputs are refused | sage::skip stands for an output that is not wanted
+void mistake() { triplet.value_and_grad(x, y, z); }
 
 #elif MISTAKE == 4
 // MISTAKE 4 | inputs of different element types are refused | sage: all inputs of a loss have one element type
@@ -108,6 +108,46 @@ void mistake() { sage::degradation_loss<sage::repel<sage::squared_error>>{}(m, m
 #elif MISTAKE == 16
 // MISTAKE 16 | probabilities of another element type are refused | sage: all inputs of a loss have one element type
 void mistake() { cross_entropy(m, d); }
+
+#elif MISTAKE == 17
+// MISTAKE 17 | a divergence of logits for yes-or-no labels is refused | sage: squared_error is of logits, not of distributions
+void mistake() { sage::binary_consistency_loss<sage::squared_error>{}(m, m); }
+
+#elif MISTAKE == 18
+// MISTAKE 18 | an executor without anything behind it is refused | sage: a loss takes its inputs
+void mistake() { consistency.backward(sage::exec::scalar{}); }
+
+#elif MISTAKE == 19
+// MISTAKE 19 | an argument too many is refused | sage: a loss takes its inputs
+void mistake() { consistency(m, m, m); }
+
+#elif MISTAKE == 20
+// MISTAKE 20 | an executor behind the tensors is refused | sage: an executor stands before all other arguments
+void mistake() { triplet(x, y, z, sage::exec::scalar{}); }
+
+#elif MISTAKE == 21
+// MISTAKE 21 | weights before the gradients are refused | sage: sage::weights(w) stands behind all other arguments
+void mistake() { consistency.value_and_grad(m, m, sage::weights(x), m, m); }
+
+#elif MISTAKE == 22
+// MISTAKE 22 | a backward without the upstream gradient is refused | backward takes the upstream gradient before all of them
+void mistake() { consistency.backward(m, m, m, m); }
+
+#elif MISTAKE == 23
+// MISTAKE 23 | a cross entropy without labels is refused | sage: cross_entropy_loss takes logits, then labels or probabilities
+void mistake() { cross_entropy(m); }
+
+#elif MISTAKE == 24
+// MISTAKE 24 | a binary cross entropy without targets is refused | sage: binary_cross_entropy_loss takes logits, then targets
+void mistake() { sage::binary_cross_entropy_loss{}.backward(1, m); }
+
+#elif MISTAKE == 25
+// MISTAKE 25 | an alignment without maps is refused | sage: cam_alignment_loss takes features, class weights, labels and maps
+void mistake() { sage::cam_alignment_loss{}(m, m, labels); }
+
+#elif MISTAKE == 26
+// MISTAKE 26 | labels that are no tensor are refused | sage: labels are integers, one per sample
+void mistake() { cross_entropy(m, std::string("cat")); }
 
 #endif
 

@@ -1,8 +1,10 @@
 #include "framework/torch.hpp"
 
 #include "framework/gradients.hpp"
+#include "framework/modules.hpp"
 
 #include <sage/augment/channel_mean.hpp>
+#include <sage/formula/total_variation.hpp>
 #include <sage/framework/libtorch.hpp>
 
 namespace {
@@ -169,6 +171,32 @@ TEST_CASE("a network of one matrix learns from the modules") {
         }) < 0.5);
   CHECK(train([&](auto const& a, auto const& p, auto const& n) { return triplet->forward(a, p, n); }) < 0.5);
   CHECK(train([&](auto const& a, auto const& p, auto const&) { return consistency->forward(a, p); }) < 0.9);
+}
+
+namespace {
+
+TORCH_MODULE_IMPL(labelwise_loss, st::binary_consistency_module<sage::total_variation>);
+
+}  // namespace
+
+TEST_CASE("modules, also of one's own divergence, give what the function gives with the options, and print these") {
+  at::manual_seed(18);
+  auto const z = normal({4, 3}), other = normal({4, 3}), labels = at::tensor({0, 2, 1, 1}, at::kLong);
+  st::SageLoss const module(sage::sage_loss<>{.margin = 0.25, .temperature = 2});
+  auto const total = [&](sage::sage_loss<> const& options) {
+    return st::sage_loss(z, other, z, z, other, z, labels, options).total;
+  };
+  CHECK(modules::same(module->forward(z, other, z, z, other, z, labels).total, total(module->options), total({})));
+  CHECK(modules::printed(module) == "sage::libtorch::SageLoss(margin=0.25, temperature=2)");
+
+  labelwise_loss const labelwise(sage::binary_consistency_loss<sage::total_variation>{.temperature = 2});
+  auto const by_label = [&](sage::binary_consistency_loss<sage::total_variation> const& options) {
+    return st::binary_consistency_loss(z, other, options);
+  };
+  CHECK(modules::same(labelwise->forward(z, other), by_label(labelwise->options), by_label({})));
+  CHECK(labelwise->forward(z, other).item<double>() ==  // its definition
+        Approx(((z / 2).sigmoid() - (other / 2).sigmoid()).abs().mean().item<double>()).epsilon(1e-14));
+  CHECK(modules::printed(labelwise) == "sage::libtorch::BinaryConsistencyLoss(temperature=2)");
 }
 
 TEST_CASE("saliency_pair keeps the memory format, and gives in any the same picture") {

@@ -1,10 +1,12 @@
 #include "framework/torch.hpp"
 
 #include "framework/gradients.hpp"
+#include "framework/modules.hpp"
 
 #include <sage/framework/libtorch/contrastive_loss.hpp>
 #include <sage/framework/libtorch/info_nce_loss.hpp>
 #include <sage/framework/libtorch/mined_triplet_loss.hpp>
+#include <sage/framework/libtorch/modules.hpp>
 #include <sage/framework/libtorch/nt_xent_loss.hpp>
 
 #include <limits>
@@ -142,4 +144,32 @@ TEST_CASE(
         return st::mined_triplet_loss(t[0], y, sage::mined_triplet_loss<sage::semi_hard>{});
       },
       all(true), {normal({9, 4})});
+}
+
+TEST_CASE("The modules of embeddings give what their functions give with their options, and print these") {
+  at::manual_seed(17);
+  using modules::printed, modules::same;
+  auto const a = normal({6, 4}), p = normal({6, 4}), own = normal({6, 2, 4});
+  auto const weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0, 1.0}, at::kDouble);
+  auto const labels = at::tensor({0, 1, 1, 0, 1, 0}, at::kLong);
+  {
+    st::MinedTripletLoss module(sage::mined_triplet_loss<>{.margin = 4});
+    CHECK(same(module->forward(a, labels, weights), st::mined_triplet_loss(a, labels, module->options, weights),
+               st::mined_triplet_loss(a, labels, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::MinedTripletLoss(margin=4)");
+  }
+  {
+    st::ContrastiveLoss module(sage::contrastive_loss<>{.margin = 4});
+    CHECK(same(module->forward(a, p, labels, weights), st::contrastive_loss(a, p, labels, module->options, weights),
+               st::contrastive_loss(a, p, labels, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::ContrastiveLoss(margin=4, positive_margin=0)");
+  }
+  {
+    st::InfoNCELoss module(sage::info_nce_loss<>{.temperature = 0.5});
+    CHECK(same(module->forward(a, p, {}, weights), st::info_nce_loss(a, p, module->options, weights),
+               st::info_nce_loss(a, p, {}, weights)));
+    CHECK(same(module->forward(a, p, own, weights), st::info_nce_loss(a, p, own, module->options, weights),
+               st::info_nce_loss(a, p, own, sage::info_nce_loss<>{}, weights)));
+    CHECK(printed(module) == "sage::libtorch::InfoNCELoss(temperature=0.5, symmetric=false)");
+  }
 }

@@ -1,6 +1,7 @@
 #include "framework/torch.hpp"
 
 #include "framework/gradients.hpp"
+#include "framework/modules.hpp"
 
 #include <sage/framework/libtorch.hpp>
 
@@ -386,4 +387,62 @@ TEST_CASE("cam_alignment_loss is the alignment composed of LibTorch's functions"
   for (auto const& operands : {x, channels_last})
     compare([&](tensors const& t) { return st::cam_alignment_loss(t[0], t[1], labels, maps, {}, weights); },
             composed, operands, 4 * tolerance(type));
+  // Grey bytes at their scale, and truth values, are the same maps.
+  auto const bytes = (maps * 255).to(at::kByte), mask = maps > 0.5;
+  sage::cam_alignment_loss const of_bytes{.map_scale = 1.0 / 255};
+  CHECK(relative_error(st::cam_alignment_loss(x[0], x[1], labels, bytes, of_bytes),
+                       st::cam_alignment_loss(x[0], x[1], labels, bytes.to(type) / 255)) < tolerance(type));
+  CHECK(at::equal(st::cam_alignment_loss(x[0], x[1], labels, mask),
+                  st::cam_alignment_loss(x[0], x[1], labels, mask.to(type))));
+  CHECK_THROWS_AS(st::cam_alignment_loss(x[0], x[1], labels, bytes), sage::argument_error);
+}
+
+TEST_CASE("The modules of rows and maps give what their functions give with their options, and print these") {
+  at::manual_seed(10);
+  using modules::printed, modules::same;
+  auto const z = normal({5, 3}), other = normal({5, 3}), third = normal({5, 3});
+  auto const targets = at::rand({5, 3}, at::kDouble);
+  auto const weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0}, at::kDouble), columns = at::rand({3}, at::kDouble);
+  auto const labels = at::tensor({0, 2, 1, 2, 0}, at::kLong);
+  {
+    st::TripletMarginLoss module(sage::triplet_margin_loss<>{.margin = 4, .swap = true});
+    CHECK(same(module->forward(z, other, third, weights),
+               st::triplet_margin_loss(z, other, third, module->options, weights),
+               st::triplet_margin_loss(z, other, third, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::TripletMarginLoss(margin=4, swap=true)");
+  }
+  {
+    st::ConsistencyLoss module(sage::consistency_loss<>{.temperature = 2});
+    CHECK(same(module->forward(z, other, weights), st::consistency_loss(z, other, module->options, weights),
+               st::consistency_loss(z, other, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::ConsistencyLoss(temperature=2)");
+  }
+  {
+    st::CrossEntropyLoss module(sage::cross_entropy_loss{.label_smoothing = 0.25});
+    CHECK(same(module->forward(z, labels, weights, columns),
+               st::cross_entropy_loss(z, labels, module->options, weights, columns),
+               st::cross_entropy_loss(z, labels, {}, weights, columns)));
+    CHECK(printed(module) == "sage::libtorch::CrossEntropyLoss(label_smoothing=0.25, ignore_index=-100)");
+  }
+  {
+    st::BinaryCrossEntropyLoss module(sage::binary_cross_entropy_loss{.label_smoothing = 0.25});
+    CHECK(same(module->forward(z, targets, weights, {}, columns),
+               st::binary_cross_entropy_loss(z, targets, module->options, weights, {}, columns),
+               st::binary_cross_entropy_loss(z, targets, {}, weights, {}, columns)));
+    CHECK(printed(module) == "sage::libtorch::BinaryCrossEntropyLoss(label_smoothing=0.25)");
+  }
+  {
+    st::DegradationLoss module(sage::degradation_loss<>{.temperature = 2});
+    CHECK(same(module->forward({z}, weights), st::degradation_loss({z}, module->options, weights),
+               st::degradation_loss({z}, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::DegradationLoss(temperature=2)");
+  }
+  {
+    auto const features = normal({5, 4, 2, 3}), head = normal({3, 4}), maps = at::rand({5, 2, 3}, at::kDouble);
+    st::CamAlignmentLoss module(sage::cam_alignment_loss{.map_scale = 0.5});
+    CHECK(same(module->forward(features, head, labels, maps, weights),
+               st::cam_alignment_loss(features, head, labels, maps, module->options, weights),
+               st::cam_alignment_loss(features, head, labels, maps, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::CamAlignmentLoss(map_scale=0.5, guard=1e-06)");
+  }
 }

@@ -8,9 +8,11 @@
 
 #include <sage/loss/cam_alignment.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace {
@@ -271,6 +273,64 @@ TEST_CASE("The gradients of the alignment are those that dual numbers carry thro
   for (std::size_t j = 0; j < w.size(); ++j) CHECK(carried(wd[j]) == Approx(d_w[j]).margin(1e-14));
 }
 
+TEST_CASE("Saliency maps may be of any type of numbers, and of any strides, at a scale") {
+  shape const n{3, 2, 3, 5, 17};  // a plane is longer than what is read at once
+  batch const b(n);
+  auto f = to<float>(b.features), w = to<float>(b.weights);
+  auto const images_f = images(f, n);
+  auto const matrix_w = matrix_of(w, 3, 2);
+  std::vector<float> d_expected(f.size()), d(f.size());
+  auto const run = [&](sage::cam_alignment_loss const& loss, auto const& maps, std::vector<float>& to) {
+    return loss.value_and_grad(images_f, matrix_w, b.labels, maps, images(to, n), sage::skip).value;
+  };
+  std::vector<std::uint8_t> bytes(b.maps.size());
+  std::vector<float> exact(bytes.size());
+  for (std::size_t j = 0; j < bytes.size(); ++j) {
+    bytes[j] = static_cast<std::uint8_t>(37 * j % 256);
+    exact[j] = static_cast<float>(1.0 / 255) * static_cast<float>(bytes[j]);
+  }
+  float const expected = run({}, maps_of(exact, n), d_expected);
+  auto const same = [&](sage::cam_alignment_loss const& loss, auto const& maps) {
+    return same_bits(run(loss, maps, d), expected) && same_bits(d, d_expected);
+  };
+  sage::cam_alignment_loss const of_bytes{.map_scale = 1.0 / 255};
+  CHECK(same(of_bytes, maps_of(bytes, n)));
+  auto wide = to<std::int64_t>({bytes.begin(), bytes.end()});
+  CHECK(same(of_bytes, maps_of(wide, n)));
+  auto doubles = to<double>({exact.begin(), exact.end()});
+  CHECK(same({}, maps_of(doubles, n)));
+  // Every second column of a wider picture, its rows from the bottom up.
+  std::vector<std::uint8_t> picture(3 * 5 * 40);
+  sage::strided_view const apart{picture.data() + 4 * 40, sage::extents{3, 1, 5, 17}, sage::strides{200, 200, -40, 2}};
+  for (index_t i = 0; i < 3; ++i)
+    for (index_t y = 0; y < 5; ++y)
+      for (index_t x = 0; x < 17; ++x) apart(i, 0, y, x) = maps_of(bytes, n)(i, y, x);
+  CHECK(same(of_bytes, apart));
+  // Truth values.
+  bool mask[3 * 5 * 17];
+  for (std::size_t j = 0; j < bytes.size(); ++j) {
+    mask[j] = bytes[j] > 99;
+    exact[j] = mask[j] ? 1.0f : 0.0f;
+  }
+  CHECK(run({}, sage::strided_view{static_cast<bool const*>(mask), sage::extents{3, 5, 17}}, d) ==
+        run({}, maps_of(exact, n), d_expected));
+  CHECK(same_bits(d, d_expected));
+
+  // Whoever forgets the scale of bytes is told so.
+  std::fill(d.begin(), d.end(), 42.0f);
+  CHECK_THROWS_WITH(
+      run({}, maps_of(bytes, n), d),
+      "cam_alignment_loss: maps has an element 37, expected between 0 and 1, for map_scale is 1");
+  wide[5] = -1;
+  CHECK_THROWS_WITH(
+      run({.map_scale = 0.25}, maps_of(wide, n), d),
+      "cam_alignment_loss: maps has an element 37, expected between 0 and 4, for map_scale is 0.25");
+  CHECK_THROWS_WITH(run(of_bytes, maps_of(wide, n), d),
+                    "cam_alignment_loss: maps has an element -1, expected between 0 and 255, for map_scale is " +
+                        std::string("0.00392156862745098"));
+  for (float const x : d) CHECK(x == 42);
+}
+
 TEST_CASE("A mistake in the arguments of the alignment is one sentence, and no sample has the mean NaN") {
   std::vector<float> f(24), w(6), m(8), d(24), d_w(6);
   std::vector<int> const y{0, 1}, wrong{0, 2};
@@ -291,6 +351,8 @@ TEST_CASE("A mistake in the arguments of the alignment is one sentence, and no s
                     "cam_alignment_loss: guard is 1, expected 0 <= guard < 1");
   CHECK_THROWS_WITH(loss.value_and_grad(images(f, n), W, y, maps_of(m, n), images(f, n), sage::skip),
                     "cam_alignment_loss: d_features overlaps features, expected separate memory");
+  CHECK_THROWS_WITH(loss.value_and_grad(images(f, n), W, y, maps_of(d, n), images(d, n), sage::skip),
+                    "cam_alignment_loss: d_features overlaps maps, expected separate memory");
   shape const none{0, 3, 2, 2, 2};
   CHECK(std::isnan(loss(images(f, none), W, std::vector<int>{}, maps_of(m, none)).value));
 }

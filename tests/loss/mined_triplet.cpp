@@ -200,7 +200,7 @@ TEST_CASE("Sorting finds the very triplets that one by one are taken, at ties, m
   std::vector<float> some = ones;
   some[0] = some[7] = some[20] = 0, some[2] = 2.5f;
   for (auto const& x : {at_random, whole})
-    for (double const margin : {0.0, 0.4, 1.0, 1e39}) {  // the last is infinite in float
+    for (double const margin : {0.0, 0.4, 1.0, 1e18}) {  // the last beyond every distance
       for (auto const& y : {all, halves, alone, labels_of(rows)}) both(x, y, ones, margin);
       both(x, halves, some, margin);
     }

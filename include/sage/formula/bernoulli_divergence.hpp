@@ -24,6 +24,10 @@ SAGE_ABI_BEGIN
 /// Edge: equal logits, also infinite ones, contribute 0.
 template <class Divergence>
 struct bernoulli_divergence {
+  static_assert(
+      !requires { typename Divergence::row_program; },
+      "sage: squared_error is of logits, not of distributions: it goes with consistency_loss only");
+
   static constexpr int inputs = 2, gradients = 2;
   static constexpr bool hinged = false;
 

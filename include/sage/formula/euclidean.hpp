@@ -66,9 +66,7 @@ struct euclidean_distance {
     V const g = r.c * difference(u, v);
     return opposite(g);
   }
-  constexpr option_defect defect() const noexcept {
-    return eps >= 0 ? option_defect{} : option_defect{"eps", eps, ">= 0"};
-  }
+  constexpr option_defect defect() const noexcept { return detail::unless_non_negative("eps", eps); }
 
  private:
   template <class V>

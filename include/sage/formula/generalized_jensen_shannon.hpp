@@ -55,9 +55,7 @@ struct generalized_jensen_shannon {
     if (beta > 0) return reverse_kullback_leibler{}.gradient(c, s);
     return kullback_leibler{}.gradient(c, s);
   }
-  constexpr option_defect defect() const noexcept {
-    return beta >= 0 && beta <= 1 ? option_defect{} : option_defect{"beta", beta, "between 0 and 1"};
-  }
+  constexpr option_defect defect() const noexcept { return detail::unless_share("beta", beta); }
 };
 
 SAGE_ABI_END

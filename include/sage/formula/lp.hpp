@@ -130,9 +130,9 @@ struct lp_distance {
   }
   constexpr option_defect defect() const noexcept {
     if (!(p >= 1)) return {"p", p, ">= 1"};
-    if (!(eps >= 0)) return {"eps", eps, ">= 0"};
     if (Eps::under_root && is_maximum()) return {"p", p, "finite, for eps stands under a root"};
-    return {};
+    if (!(p <= 1e37) && !is_maximum()) return {"p", p, "at most 1e37, or infinity"};
+    return detail::unless_non_negative("eps", eps);
   }
 
  private:

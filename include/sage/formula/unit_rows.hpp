@@ -139,9 +139,7 @@ struct unit_rows_distance {
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& u, V const& v, slope<V> const& r) const {
     return r.gradient(u, v);
   }
-  constexpr option_defect defect() const noexcept {
-    return eps > 0 ? option_defect{} : option_defect{"eps", eps, "> 0"};
-  }
+  constexpr option_defect defect() const noexcept { return unless_positive("eps", eps); }
 };
 
 }  // namespace detail

@@ -11,6 +11,8 @@
 #include <sage/tensor/tensor_traits.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <initializer_list>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -28,13 +30,21 @@ decltype(auto) with_options(Loss const& loss, F const& f) {
 }
 
 /// Calls f(executor, rest…); the executor is simd{} where the first argument is none.
-template <class F, class First, class... Rest>
-decltype(auto) split_executor(F const& f, First&& first, Rest&&... rest) {
-  if constexpr (exec::executor<First>) {
-    return f(first, std::forward<Rest>(rest)...);
-  } else {
-    return f(exec::simd{}, std::forward<First>(first), std::forward<Rest>(rest)...);
-  }
+template <class F, class... Args>
+decltype(auto) split_executor(F const& f, Args&&... args) {
+  constexpr bool has_tensors = [] {
+    if constexpr (sizeof...(Args) == 1) return !(exec::executor<Args> && ...);
+    return sizeof...(Args) > 0;
+  }();
+  static_assert(has_tensors, "sage: a loss takes its inputs, after the executor if there is one");
+  if constexpr (has_tensors)
+    return [&]<class First, class... Rest>(First&& first, Rest&&... rest) -> decltype(auto) {
+      if constexpr (exec::executor<First>) {
+        return f(first, std::forward<Rest>(rest)...);
+      } else {
+        return f(exec::simd{}, std::forward<First>(first), std::forward<Rest>(rest)...);
+      }
+    }(std::forward<Args>(args)...);
 }
 
 template <class... Args>
@@ -54,16 +64,47 @@ decltype(auto) split_weights(F const& f, Args&&... args) {
   }
 }
 
-/// Calls f(executor, weights or none_t, tuple of the other arguments).
+template <class... Args>
+constexpr bool any_executor_behind_first() noexcept {
+  bool const executors[] = {exec::executor<Args>...};
+  for (std::size_t i = 1; i < sizeof...(Args); ++i)
+    if (executors[i]) return true;
+  return false;
+}
+template <class... Args>
+constexpr bool any_weights_before_last() noexcept {
+  bool const weights[] = {is_weights<std::remove_cvref_t<Args>>...};
+  for (std::size_t i = 0; i + 1 < sizeof...(Args); ++i)
+    if (weights[i]) return true;
+  return false;
+}
+
+/// Calls f(executor, weights or none_t, tuple of the other arguments). What is out of order ends here, with one error.
 template <class F, class... Args>
 decltype(auto) take_apart(F const& f, Args&&... args) {
   return split_executor(
-      [&](auto const& executor, auto&&... rest) -> decltype(auto) {
-        return split_weights(
-            [&](auto const& weights, auto const& tensors) -> decltype(auto) {
-              return f(executor, weights, tensors);
-            },
-            std::forward<decltype(rest)>(rest)...);
+      [&]<class Executor, class... Rest>(Executor const& executor, Rest&&... rest) -> decltype(auto) {
+        constexpr bool executor_first = !any_executor_behind_first<int, Rest...>(),
+                       weights_last = !any_weights_before_last<Rest...>();
+        static_assert(executor_first, "sage: an executor stands before all other arguments");
+        static_assert(weights_last, "sage: sage::weights(w) stands behind all other arguments");
+        if constexpr (executor_first && weights_last)
+          return split_weights(
+              [&](auto const& weights, auto const& tensors) -> decltype(auto) {
+                return f(executor, weights, tensors);
+              },
+              std::forward<Rest>(rest)...);
+      },
+      std::forward<Args>(args)...);
+}
+
+/// The same for backward: f(executor, upstream, weights or none_t, tuple of the other arguments).
+template <class F, class... Args>
+void take_apart_backward(F const& f, Args&&... args) {
+  take_apart(
+      [&](auto const& executor, auto const& weights, auto const& all) {
+        std::apply(
+            [&](auto& upstream, auto&... tensors) { f(executor, upstream, weights, std::tie(tensors...)); }, all);
       },
       std::forward<Args>(args)...);
 }
@@ -106,7 +147,7 @@ auto input_view(char const* function, char const* name, T const& t) {
                   "sage: an input is no tensor: include its header of sage/adapt, or specialise "
                   "sage::tensor_traits for it; std::vector<bool> has no elements in memory, a mask may be a "
                   "std::vector<unsigned char>");
-    return as_view(t);
+    if constexpr (tensor<T const>) return as_view(t);
   }
 }
 
@@ -121,7 +162,7 @@ decltype(auto) with_element_of(char const* function, char const* name, T const& 
     static_assert(tensor<T>,
                   "sage: an input is no tensor: include its header of sage/adapt, or specialise "
                   "sage::tensor_traits for it");
-    return f(std::type_identity<element_of<T>>{});
+    if constexpr (tensor<T>) return f(std::type_identity<element_of<T>>{});
   }
 }
 
@@ -131,8 +172,21 @@ decltype(auto) with_labels(char const* function, Labels const& labels, F const& 
   if constexpr (runtime_typed_tensor<Labels>) {
     return tensor_traits<Labels>::visit_integers(labels, function, "labels", f);
   } else {
-    static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
-    return f(as_view(labels));
+    static_assert(tensor<Labels const>, "sage: labels are integers, one per sample");
+    if constexpr (tensor<Labels const>) {
+      static_assert(std::integral<element_of<Labels const>>, "sage: labels are integers, one per sample");
+      return f(as_view(labels));
+    }
+  }
+}
+
+/// Calls f(view) of an input that may have any type of numbers: floating point, integers, truth values.
+template <class T, class F>
+void with_numbers(char const* function, char const* name, T const& t, F const& f) {
+  if constexpr (runtime_typed_tensor<T>) {
+    tensor_traits<T>::visit_numbers(t, function, name, f);
+  } else {
+    f(input_view<void>(function, name, t));
   }
 }
 
@@ -174,10 +228,9 @@ constexpr option_defect defect_of(Policy const& policy) noexcept {
   return {};
 }
 
-/// Throws argument_error if an option of a distance, divergence or check is out of its range.
-template <class Policy>
-void require_options(char const* function, Policy const& policy) {
-  if (option_defect const d = defect_of(policy); d.name != nullptr)
+/// Throws argument_error for the first of the defects.
+inline void require_no_defect(char const* function, std::initializer_list<option_defect> defects) {
+  if (option_defect const d = first_of(defects); d.name != nullptr)
     raise<argument_error>(function, ": ", d.name, " is ", d.got, ", expected ", d.expected);
 }
 

@@ -32,8 +32,8 @@ SAGE_ABI_BEGIN
 ///            never negative.
 /// Edge:      equal logits, also infinite ones, contribute 0; ±∞ is certainty, and other logits beside it
 ///            have the divergence of certain distributions; NaN makes its row NaN.
-/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0, β out of range, over_labels
-///            neither mean nor sum), before any write.
+/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0 or beyond 1e±18, β out of range,
+///            over_labels neither mean nor sum), before any write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   binary_consistency_loss<>{.temperature = 2}.value_and_grad(z, z_plus, d_z, d_z_plus)
 template <class Divergence = jensen_shannon>
@@ -56,13 +56,11 @@ struct binary_consistency_loss {
             over_labels == sage::reduction::mean};
   }
   void validate() const {
-    if (!(temperature > 0))
-      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    if (!(logit_scale > 0))
-      detail::raise<argument_error>(name, ": logit_scale is ", logit_scale, ", expected > 0");
+    detail::require_no_defect(name, {detail::unless_temperature("temperature", temperature),
+                                     detail::unless_temperature("logit_scale", logit_scale),
+                                     detail::defect_of(divergence)});
     if (over_labels != sage::reduction::mean && over_labels != sage::reduction::sum)
       detail::raise<argument_error>(name, ": over_labels is mean_active, expected mean or sum");
-    detail::require_options(name, divergence);
   }
 
   template <class... Args>

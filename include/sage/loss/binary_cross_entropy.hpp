@@ -7,6 +7,7 @@
 #include <sage/loss/reduction.hpp>
 #include <sage/tensor/class_weights.hpp>
 
+#include <cstddef>
 #include <tuple>
 #include <utility>
 
@@ -35,58 +36,27 @@ struct binary_cross_entropy_options {
   void validate() const {}  // done for binary_cross_entropy_loss
 };
 
-/// Calls f(options, arguments…): the marked weights go behind the targets, and the gradient to the targets
-/// may be left out. `Targets` is where the targets stand behind the executor, `Gradients` whether the member
-/// has gradients.
-template <int Targets, bool Gradients, class Loss, class F, class... Args>
+/// Calls f(options, executor, arguments…): the marked weights go behind the targets.
+template <member Member, class Loss, class F, class... Args>
 auto with_weights_of(Loss const& loss, F const& f, Args&... args) {
   loss.validate();
-  auto const call = [&](auto const& executor, auto const& element_weights, auto const& positive_weights,
-                        auto const& tensors) {
-    constexpr bool weighted = !is_none<decltype(element_weights)>,
-                   positive = !is_none<decltype(positive_weights)>;
-    using all = std::remove_cvref_t<decltype(tensors)>;
-    static_assert(std::tuple_size_v<all> > Targets,
-                  "sage: binary_cross_entropy_loss takes logits, then targets");
-    auto const with_weights = [&](auto const& given) {
-      constexpr std::size_t at = Targets + 1;
-      if constexpr (weighted && positive)
-        return with_inserted<at>(given, element_weights, positive_weights);
-      else if constexpr (weighted)
-        return with_inserted<at>(given, element_weights);
-      else if constexpr (positive)
-        return with_inserted<at>(given, positive_weights);
-      else
-        return given;
-    };
-    auto const run = [&](auto const& given) {
-      return std::apply(
-          [&](auto&... a) {
-            return f(
-                binary_cross_entropy_options<weighted, positive>{
-                    loss.label_smoothing, loss.over_labels == reduction::mean, loss.reduction},
-                executor, a...);
-          },
-          with_weights(given));
-    };
-    constexpr std::size_t gradient_at = Targets + 2;
-    if constexpr (Gradients && count_without_weights<all>() == gradient_at) {
-      return run(with_inserted<gradient_at>(tensors, skip));
-    } else {
-      return run(tensors);
-    }
-  };
+  constexpr std::size_t at = target_position(Member);
   return split_executor(
       [&](auto const& executor, auto&... rest) {
-        return split_mark<element_weights_t>(
-            [&](auto const& element_weights, auto const& others) {
-              return split_mark<positive_weights_t>(
-                  [&](auto const& positive_weights, auto const& tensors) {
-                    return call(executor, element_weights, positive_weights, tensors);
-                  },
-                  others);
-            },
-            std::tie(rest...));
+        auto const call = [&]<class Tensors, class Weights, class Positive>(
+                              Tensors const& tensors, Weights const& element_weights,
+                              Positive const& positive_weights) {
+          constexpr bool has_targets = (std::tuple_size_v<Tensors>) > at;
+          static_assert(has_targets, "sage: binary_cross_entropy_loss takes logits, then targets");
+          if constexpr (has_targets) {
+            binary_cross_entropy_options<!is_none<Weights>, !is_none<Positive>> const options{
+                loss.label_smoothing, loss.over_labels == reduction::mean, loss.reduction};
+            return std::apply([&](auto&... a) { return f(options, executor, a...); },
+                              with_given<at + 1>(with_target_gradient<Member>(tensors), element_weights,
+                                                 positive_weights));
+          }
+        };
+        return marks<element_weights_t, positive_weights_t>::split(call, std::tie(rest...));
       },
       args...);
 }
@@ -128,32 +98,30 @@ struct binary_cross_entropy_loss {
 
   static constexpr char const* name = "binary_cross_entropy_loss";
   void validate() const {
-    if (!(label_smoothing >= 0 && label_smoothing <= 1))
-      detail::raise<argument_error>(name, ": label_smoothing is ", label_smoothing,
-                                    ", expected between 0 and 1");
+    detail::require_no_defect(name, {detail::unless_share("label_smoothing", label_smoothing)});
     if (over_labels != sage::reduction::mean && over_labels != sage::reduction::sum)
       detail::raise<argument_error>(name, ": over_labels is mean_active, expected mean or sum");
   }
 
   template <class... Args>
   auto operator()(Args&&... args) const {
-    return detail::with_weights_of<1, false>(
+    return detail::with_weights_of<detail::member::value>(
         *this, [](auto const& of, auto&... a) { return detail::evaluation(of).value(a...); }, args...);
   }
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return detail::with_weights_of<1, true>(
+    return detail::with_weights_of<detail::member::value_and_grad>(
         *this, [](auto const& of, auto&... a) { return detail::evaluation(of).value_and_grad(a...); },
         args...);
   }
   template <class... Args>
   void per_sample(Args&&... args) const {
-    detail::with_weights_of<1, false>(
+    detail::with_weights_of<detail::member::per_sample>(
         *this, [](auto const& of, auto&... a) { detail::evaluation(of).per_sample(a...); }, args...);
   }
   template <class... Args>
   void backward(Args&&... args) const {
-    detail::with_weights_of<2, true>(
+    detail::with_weights_of<detail::member::backward>(
         *this, [](auto const& of, auto&... a) { detail::evaluation(of).backward(a...); }, args...);
   }
 };

@@ -60,41 +60,46 @@ class cam_evaluation {
 
   template <class... Args>
   void backward(Args&&... args) const {
-    split_executor(
-        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                           Rest&&... rest) {
-          take_apart<6>(
-              [&]<class E>(std::type_identity<E>, auto const& ex, auto const& weights, auto const& tensors) {
-                using A = accumulator_t<E>;
-                auto const& d_f = std::get<4>(tensors);
-                auto const& d_w = std::get<5>(tensors);
-                with_upstream<A>(
-                    upstream,
-                    [&](auto const& u) {
-                      bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(ex, p); });
-                    },
-                    [&](A const& u) {
-                      bound<E>(weights, tensors, none_t{}, d_f, d_w,
-                               [&](auto& p, auto& table) { reduced(ex, p, table, u); });
-                    });
-              },
-              executor, std::forward<Rest>(rest)...);
+    detail::take_apart_backward(
+        [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
+          with_element<6>(tensors, [&]<class E>(std::type_identity<E>) {
+            using A = accumulator_t<E>;
+            auto const& d_f = std::get<4>(tensors);
+            auto const& d_w = std::get<5>(tensors);
+            with_upstream<A>(
+                upstream,
+                [&](auto const& u) {
+                  bound<E>(weights, tensors, u, d_f, d_w, [&](auto& p, auto&) { differentiate_rows(executor, p); });
+                },
+                [&](A const& u) {
+                  bound<E>(weights, tensors, none_t{}, d_f, d_w,
+                           [&](auto& p, auto& table) { reduced(executor, p, table, u); });
+                });
+          });
         },
         std::forward<Args>(args)...);
   }
 
  private:
+  // Calls f(element type) for a tuple of `Expected` tensors.
+  template <std::size_t Expected, class Tensors, class F>
+  static decltype(auto) with_element(Tensors const& tensors, F const& f) {
+    constexpr bool counts = std::tuple_size_v<Tensors> == Expected;
+    static_assert(counts,
+                  "sage: cam_alignment_loss takes features, class weights, labels and maps, then the gradients of "
+                  "features and class weights, or one output for per_sample; backward takes the upstream gradient "
+                  "before all of them");
+    if constexpr (counts) return with_element_of(Loss::name, "features", std::get<0>(tensors), f);
+  }
+
   // Calls f(element type, executor, weights or none, tuple of `Expected` tensors).
   template <std::size_t Expected, class F, class... Args>
   static decltype(auto) take_apart(F const& f, Args&&... args) {
     return detail::take_apart(
         [&](auto const& executor, auto const& weights, auto const& tensors) -> decltype(auto) {
-          static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Expected,
-                        "sage: cam_alignment_loss takes features, class weights, labels and maps, then the "
-                        "gradients of features and class weights, or one output for per_sample");
-          return with_element_of(
-              Loss::name, "features", std::get<0>(tensors),
-              [&]<class E>(std::type_identity<E> e) { return f(e, executor, weights, tensors); });
+          return with_element<Expected>(tensors, [&]<class E>(std::type_identity<E> e) {
+            return f(e, executor, weights, tensors);
+          });
         },
         std::forward<Args>(args)...);
   }
@@ -106,16 +111,16 @@ class cam_evaluation {
     loss_.validate();
     auto const& features = evaluated(std::get<0>(tensors));
     auto const& class_weights = evaluated(std::get<1>(tensors));
-    auto const& maps = evaluated(std::get<3>(tensors));
     auto const fv = input_view<E>(Loss::name, "features", features);
     auto const wv = input_view<E>(Loss::name, "class_weights", class_weights);
-    auto const mv = input_view<E>(Loss::name, "maps", maps);
-    require_shapes(fv, wv, mv);
+    static_assert(std::is_same_v<typename decltype(wv)::value_type, E>,
+                  "sage: features and class weights have one element type; maps may have another");
+    static_assert(decltype(fv)::space == memory_space::host && decltype(wv)::space == memory_space::host,
+                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_shapes(fv, wv);
     cam_problem<E> p;
-    auto const rows_f = as_rows(fv), rows_m = as_rows(mv);
-    p.features = as_planes(read_only(rows_f), fv.extent(2));
+    p.features = as_planes(read_only(as_rows(fv)), fv.extent(2));
     p.class_weights = read_only(as_rows(wv));
-    p.maps = as_planes(read_only(rows_m), fv.extent(2));
     p.rows = fv.extent(0);
     p.channels = fv.extent(1);
     p.classes = wv.extent(0);
@@ -126,6 +131,8 @@ class cam_evaluation {
     if (df.mode != gradient_mode::skip) p.d_features = as_planes(df.to, fv.extent(2));
     p.d_class_weights = gradient_of<E>(Loss::name, "d_class_weights", d_class_weights, "class_weights", wv);
     require_disjoint(p, df);
+    auto const& maps = evaluated(std::get<3>(tensors));
+    with_numbers(Loss::name, "maps", maps, [&](auto const& mv) { bind_maps(p, df, fv, mv); });
     return with_labels(Loss::name, std::get<2>(tensors), [&](auto const& labels) -> decltype(auto) {
       require_rank(Loss::name, "labels", labels);
       require_one_per_row(Loss::name, "labels", labels, p.rows);
@@ -145,18 +152,38 @@ class cam_evaluation {
     });
   }
 
-  template <class FV, class WV, class MV>
-  static void require_shapes(FV const& f, WV const& w, MV const& m) {
-    if (f.rank() != 4)
-      raise<shape_error>(Loss::name, ": features has shape ", shape_text(f), ", expected (N, C, H, W)");
-    if (w.rank() != 2 || w.extent(1) != f.extent(1))
-      raise<shape_error>(Loss::name, ": class_weights has shape ", shape_text(w), ", expected (K, ",
-                         f.extent(1), ") for features ", shape_text(f));
+  // Maps of any type of numbers; those of integers say whether map_scale was forgotten.
+  template <class E, class FV, class MV>
+  void bind_maps(cam_problem<E>& p, gradient_rows<E> const& df, FV const& f, MV const& m) const {
+    static_assert(MV::space == memory_space::host,
+                  "sage: this tensor lives on a CUDA device; host executors read host memory");
     std::size_t const at = m.rank() == 4 ? 2 : 1;
     if ((m.rank() != 3 && m.rank() != 4) || (at == 2 && m.extent(1) != 1) || m.extent(0) != f.extent(0) ||
         m.extent(at) != f.extent(2) || m.extent(at + 1) != f.extent(3))
       raise<shape_error>(Loss::name, ": maps has shape ", shape_text(m), ", expected (", f.extent(0), ", ",
                          f.extent(2), ", ", f.extent(3), ") for features ", shape_text(f));
+    auto const rows = read_only(as_rows(m));
+    if (df.mode != gradient_mode::skip) require_separate(Loss::name, "d_features", df.to, "maps", rows);
+    if (p.d_class_weights.mode != gradient_mode::skip)
+      require_separate(Loss::name, "d_class_weights", p.d_class_weights.to, "maps", rows);
+    if constexpr (std::is_integral_v<typename MV::value_type>)
+      for (index_t i = 0; i < rows.rows; ++i)
+        for (index_t j = 0; j < rows.length; ++j) {
+          auto const got = static_cast<double>(rows.row(i)[j * rows.stride]);
+          if (got < 0 || got * loss_.map_scale > 1)
+            raise<argument_error>(Loss::name, ": maps has an element ", got, ", expected between 0 and ",
+                                  1 / loss_.map_scale, ", for map_scale is ", loss_.map_scale);
+        }
+    p.maps = {as_planes(rows, f.extent(2)), static_cast<accumulator_t<E>>(loss_.map_scale)};
+  }
+
+  template <class FV, class WV>
+  static void require_shapes(FV const& f, WV const& w) {
+    if (f.rank() != 4)
+      raise<shape_error>(Loss::name, ": features has shape ", shape_text(f), ", expected (N, C, H, W)");
+    if (w.rank() != 2 || w.extent(1) != f.extent(1))
+      raise<shape_error>(Loss::name, ": class_weights has shape ", shape_text(w), ", expected (K, ",
+                         f.extent(1), ") for features ", shape_text(f));
     if (f.extent(0) > 0 && f.extent(2) * f.extent(3) == 0)
       raise<shape_error>(Loss::name, ": features has shape ", shape_text(f),
                          ", expected planes of at least 1 x 1");
@@ -170,7 +197,6 @@ class cam_evaluation {
       require_own_elements(Loss::name, name, g.to);
       require_separate(Loss::name, name, g.to, "features", p.features.rows);
       require_separate(Loss::name, name, g.to, "class_weights", p.class_weights);
-      require_separate(Loss::name, name, g.to, "maps", p.maps.rows);
       if (other && other->mode != gradient_mode::skip)
         require_separate(Loss::name, name, g.to, "d_features", other->to);
     };

@@ -9,6 +9,7 @@
 #include <sage/math/pack.hpp>
 #include <sage/tensor/rows.hpp>
 
+#include <cstddef>
 #include <type_traits>
 
 /// The work of cam_alignment_loss: first all activation maps, one task per sample; then, with the gradients
@@ -79,6 +80,42 @@ SAGE_INLINE void store_scaled(T* to, index_t stride, A const& w, A const* from, 
   }
 }
 
+/// Saliency maps of any type of numbers, times a scale, read as A. The type stands behind a pointer to a function: the
+/// kernels, to which maps are one plane beside C of features, are compiled once for all types.
+template <class A>
+class target_maps {
+ public:
+  target_maps() = default;
+  template <class M>
+  target_maps(plane_runs<M const> const& maps, A const& scale) noexcept : scale_(scale) {
+    constexpr index_t size = sizeof(M);
+    rows_view<unsigned char const>& bytes = maps_.rows;
+    bytes.data = reinterpret_cast<unsigned char const*>(maps.rows.data);
+    bytes.outer_rank = maps.rows.outer_rank;
+    for (std::size_t d = 0; d < bytes.outer_rank; ++d)
+      bytes.outer[d] = {maps.rows.outer[d].extent, maps.rows.outer[d].stride * size};
+    maps_.height = maps.height;
+    maps_.runs = maps.runs;
+    maps_.length = maps.length;
+    maps_.stride = maps.stride * size;
+    read_ = [](unsigned char const* from, index_t stride, A const& factor, A* to, index_t n) {
+      for (index_t j = 0; j < n; ++j) to[j] = factor * static_cast<A>(*reinterpret_cast<M const*>(from + j * stride));
+    };
+  }
+
+  index_t runs() const noexcept { return maps_.runs; }
+  index_t length() const noexcept { return maps_.length; }  // of a run
+  /// Elements first … first + n − 1 of a run of sample i.
+  void read(index_t i, index_t run, index_t first, A* to, index_t n) const {
+    read_(maps_.run(i, run) + first * maps_.stride, maps_.stride, scale_, to, n);
+  }
+
+ private:
+  plane_runs<unsigned char const> maps_{};  // strides in bytes
+  A scale_ = A(1);
+  void (*read_)(unsigned char const*, index_t, A const&, A*, index_t) = nullptr;
+};
+
 /// One call, every argument bound.
 template <class T>
 struct cam_problem {
@@ -86,7 +123,7 @@ struct cam_problem {
 
   plane_runs<T const> features;                           // (N·C) planes of H·W
   rows_view<T const> class_weights;                       // (K,C)
-  plane_runs<T const> maps;                               // (N) planes
+  target_maps<A> maps;                                    // (N) planes
   index_t rows = 0, channels = 0, classes = 0, area = 0;  // N, C, K, H·W
   double guard = 0;
   gradient_mode features_mode = gradient_mode::skip;
@@ -175,11 +212,15 @@ struct cam_maps {
   // f(activation, map) at every place.
   template <class F>
   void each(index_t n, A* cam, F const& f) const {
-    auto const& m = of.maps;
-    for (index_t i = 0; i < m.runs; ++i) {
-      T const* const map = m.run(n, i);
-      for (index_t j = 0; j < m.length; ++j) f(cam[i * m.length + j], static_cast<A>(map[j * m.stride]));
-    }
+    constexpr index_t most = 64;
+    A map[most];
+    index_t const run_length = of.maps.length();
+    for (index_t i = 0; i < of.maps.runs(); ++i)
+      for (index_t first = 0; first < run_length; first += most) {
+        index_t const count = run_length - first < most ? run_length - first : most;
+        of.maps.read(n, i, first, map, count);
+        for (index_t j = 0; j < count; ++j) f(cam[i * run_length + first + j], map[j]);
+      }
   }
 };
 

@@ -52,7 +52,8 @@ SAGE_ABI_BEGIN
 ///            logits up to the largest float are exact in this sense, too. N = 0 has the mean NaN. As β → 0 or 1
 ///            JS → 0, JS/β → KL(p‖q) and JS/(1−β) → KL(q‖p); β = 0 and 1 themselves are for
 ///            generalized_jensen_shannon.
-/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0, β out of range), before any write.
+/// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0 or beyond 1e±18, β out of range), before any
+///            write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   examples/quickstart.cpp
 template <class Divergence = jensen_shannon>
@@ -82,11 +83,9 @@ struct consistency_loss {
     }
   }
   void validate() const {
-    if (!(temperature > 0))
-      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    if (!(logit_scale > 0))
-      detail::raise<argument_error>(name, ": logit_scale is ", logit_scale, ", expected > 0");
-    detail::require_options(name, divergence);
+    detail::require_no_defect(name, {detail::unless_temperature("temperature", temperature),
+                                     detail::unless_temperature("logit_scale", logit_scale),
+                                     detail::defect_of(divergence)});
   }
 
   template <class... Args>

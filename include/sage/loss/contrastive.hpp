@@ -33,8 +33,8 @@ SAGE_ABI_BEGIN
 ///            norm (the default) their distance is ε√D and their gradient finite. Pairs with the ignored label have loss 0
 ///            and gradient 0, even if they hold NaN; a NaN row gives NaN for itself; the mean of an empty
 ///            batch is NaN.
-/// Errors:    shape_error, argument_error (a label that is not 0 or 1, margin < 0, overlapping outputs),
-///            before any write.
+/// Errors:    shape_error, argument_error (a label that is not 0 or 1, a margin < 0 or infinite, overlapping
+///            outputs), before any write.
 /// Cost:      2 reads, 2 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
 template <class Distance = euclidean, class Hinge = hinge::squared>
 struct contrastive_loss {
@@ -55,10 +55,9 @@ struct contrastive_loss {
     return {{distance}, margin, positive_margin};
   }
   void validate() const {
-    if (!(margin >= 0)) detail::raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    if (!(positive_margin >= 0))
-      detail::raise<argument_error>(name, ": positive_margin is ", positive_margin, ", expected >= 0");
-    detail::require_options(name, distance);
+    detail::require_no_defect(name, {detail::unless_non_negative("margin", margin),
+                                     detail::unless_non_negative("positive_margin", positive_margin),
+                                     detail::defect_of(distance)});
   }
 
   template <class... Args>

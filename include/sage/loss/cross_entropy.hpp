@@ -53,9 +53,7 @@ struct cross_entropy_loss {
 
   cross_entropy_formula formula() const noexcept { return {label_smoothing}; }
   void validate() const {
-    if (!(label_smoothing >= 0 && label_smoothing <= 1))
-      detail::raise<argument_error>(name, ": label_smoothing is ", label_smoothing,
-                                    ", expected between 0 and 1");
+    detail::require_no_defect(name, {detail::unless_share("label_smoothing", label_smoothing)});
   }
 
   template <class... Args>

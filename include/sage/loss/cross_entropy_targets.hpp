@@ -6,7 +6,6 @@
 #include <sage/loss/marked_arguments.hpp>
 #include <sage/loss/reduction.hpp>
 #include <sage/tensor/class_weights.hpp>
-#include <sage/tensor/gradient.hpp>
 #include <sage/tensor/tensor_traits.hpp>
 
 #include <cstddef>
@@ -17,8 +16,6 @@
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
-
-enum class member { value, value_and_grad, per_sample, backward };
 
 /// Cross entropy's options with the form of its targets as a type.
 template <class Targets>
@@ -78,57 +75,34 @@ constexpr bool holds_probabilities() noexcept {
   }
 }
 
-/// Where the labels or probabilities stand behind the executor.
-constexpr std::size_t target_position(member m) noexcept { return m == member::backward ? 2 : 1; }
-
-/// Calls f(options, tuple of arguments) for integer labels.
-template <member Member, class Loss, class Weights, class Tuple, class F>
-auto with_labels_of(Loss const& loss, Weights const& class_weights, Tuple const& args, F const& f) {
-  if constexpr (is_none<Weights>) {
-    return f(loss, args);
-  } else {
-    return f(cross_entropy_options<weighted_labels>{loss.label_smoothing, loss.ignore_index, loss.reduction},
-             with_inserted<target_position(Member)>(args, class_weights));
-  }
-}
-
-/// The same for probabilities, whose gradient may be left out.
-template <member Member, class Loss, class Weights, class Tuple, class F>
-auto with_probabilities(Loss const& loss, Weights const& class_weights, Tuple const& args, F const& f) {
-  constexpr std::size_t gradient_at = target_position(Member) + 2;
-  if constexpr ((Member == member::value_and_grad || Member == member::backward) &&
-                count_without_weights<Tuple>() == gradient_at) {
-    return with_probabilities<Member>(loss, class_weights, with_inserted<gradient_at>(args, skip), f);
-  } else if constexpr (is_none<Weights>) {
-    return f(cross_entropy_options<probabilities>{loss.label_smoothing, loss.reduction}, args);
-  } else {
-    return f(cross_entropy_options<weighted_probabilities>{loss.label_smoothing, loss.reduction},
-             with_inserted<target_position(Member) + 1>(args, class_weights));
-  }
-}
-
-/// Calls f(options, arguments…) with the options and the order of arguments of the form that the call has.
+/// Calls f(options, executor, arguments…) with the options and the order of arguments of the form that the call has.
 template <member Member, class Loss, class F, class... Args>
 auto with_targets(Loss const& loss, F const& f, Args&... args) {
   loss.validate();
+  constexpr std::size_t at = target_position(Member);
   return split_executor(
       [&](auto const& executor, auto&... rest) {
-        return split_mark<class_weights_t>(
-            [&](auto const& class_weights, auto const& tensors) {
-              constexpr std::size_t at = target_position(Member);
-              using all = std::remove_cvref_t<decltype(tensors)>;
-              static_assert(std::tuple_size_v<all> > at,
-                            "sage: cross_entropy_loss takes logits, then labels or probabilities");
-              auto const call = [&](auto const& options, auto const& arguments) {
-                return std::apply([&](auto&... a) { return f(options, executor, a...); }, arguments);
-              };
-              if constexpr (holds_probabilities<std::tuple_element_t<at, all>>()) {
-                return with_probabilities<Member>(loss, class_weights, tensors, call);
-              } else {
-                return with_labels_of<Member>(loss, class_weights, tensors, call);
-              }
-            },
-            std::tie(rest...));
+        auto const call = [&]<class Tensors, class Weights>(Tensors const& tensors, Weights const& class_weights) {
+          auto const run = [&](auto const& options, auto const& arguments) {
+            return std::apply([&](auto&... a) { return f(options, executor, a...); }, arguments);
+          };
+          constexpr bool has_targets = (std::tuple_size_v<Tensors>) > at;
+          static_assert(has_targets, "sage: cross_entropy_loss takes logits, then labels or probabilities");
+          if constexpr (!has_targets) {
+            return;
+          } else if constexpr (holds_probabilities<std::tuple_element_t<at, Tensors>>()) {
+            using form = std::conditional_t<is_none<Weights>, probabilities, weighted_probabilities>;
+            return run(cross_entropy_options<form>{loss.label_smoothing, loss.reduction},
+                       with_given<at + 1>(with_target_gradient<Member>(tensors), class_weights));
+          } else if constexpr (is_none<Weights>) {
+            return run(loss, tensors);
+          } else {
+            return run(
+                cross_entropy_options<weighted_labels>{loss.label_smoothing, loss.ignore_index, loss.reduction},
+                with_given<at>(tensors, class_weights));
+          }
+        };
+        return marks<class_weights_t>::split(call, std::tie(rest...));
       },
       args...);
 }

@@ -41,7 +41,7 @@ struct repel {
     return f;
   }
   constexpr option_defect defect() const noexcept {
-    return margin >= 0 ? detail::defect_of(divergence) : option_defect{"margin", margin, ">= 0"};
+    return detail::first_of({detail::unless_non_negative("margin", margin), detail::defect_of(divergence)});
   }
 };
 
@@ -58,7 +58,7 @@ struct rank {
     return {{divergence, temperature}, margin};
   }
   constexpr option_defect defect() const noexcept {
-    return margin >= 0 ? detail::defect_of(divergence) : option_defect{"margin", margin, ">= 0"};
+    return detail::first_of({detail::unless_non_negative("margin", margin), detail::defect_of(divergence)});
   }
 };
 
@@ -75,7 +75,7 @@ struct no_check {};
 /// Units:     nats.
 /// Edge:      where a hinge is exactly 0 the gradient passes. `active` counts the samples with l > 0 for repel and
 ///            rank, all samples for toward_uniform.
-/// Errors:    shape_error, argument_error (temperature ≤ 0, margin < 0), before any write.
+/// Errors:    shape_error, argument_error (temperature ≤ 0 or beyond 1e±18, margin < 0 or infinite), before any write.
 /// Example:   degradation_loss<sage::repel<>>{.check = {.margin = 0.2}}(z, z_minus)
 template <class Check = toward_uniform<>>
 struct degradation_loss {
@@ -93,9 +93,7 @@ struct degradation_loss {
 
   auto formula() const noexcept { return check.formula(temperature); }
   void validate() const {
-    if (!(temperature > 0))
-      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    detail::require_options(name, check);
+    detail::require_no_defect(name, {detail::unless_temperature("temperature", temperature), detail::defect_of(check)});
   }
 
   template <class... Args>

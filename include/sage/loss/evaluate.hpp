@@ -88,18 +88,13 @@ class evaluation {
   /// upstream tensor is ∂L/∂(loss of each sample).
   template <class... Args>
   void backward(Args&&... args) const {
-    split_executor(
-        [this]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                              Rest&&... rest) {
-          split_weights(
-              [&](auto const& weights, auto const& tensors) {
-                with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
-                  with_upstream<accumulator_t<E>>(
-                      upstream, [&](auto const& u) { weighted_rows<E>(executor, weights, tensors, u); },
-                      [&](accumulator_t<E> const& u) { reduced<E, true>(executor, weights, tensors, u); });
-                });
-              },
-              std::forward<Rest>(rest)...);
+    detail::take_apart_backward(
+        [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
+          with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
+            with_upstream<accumulator_t<E>>(
+                upstream, [&](auto const& u) { weighted_rows<E>(executor, weights, tensors, u); },
+                [&](accumulator_t<E> const& u) { reduced<E, true>(executor, weights, tensors, u); });
+          });
         },
         std::forward<Args>(args)...);
   }
@@ -118,13 +113,12 @@ class evaluation {
   // Counts the arguments and finds the element type, which is that of the first input.
   template <bool Gradients, int Outputs = 0, class Tensors, class F>
   decltype(auto) with_element(Tensors const& tensors, F const& f) const {
-    constexpr int expected = gradients_at() + (Gradients ? gradients() : 0) + Outputs;
-    static_assert(
-        std::tuple_size_v<Tensors> == expected,
-        "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
-        "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
-        "not wanted");
-    return with_element_of(Loss::name, Loss::input_names[0], std::get<0>(tensors), f);
+    constexpr bool counts = std::tuple_size_v<Tensors> == gradients_at() + (Gradients ? gradients() : 0) + Outputs;
+    static_assert(counts,
+                  "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
+                  "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
+                  "not wanted; backward takes the upstream gradient before all of them");
+    if constexpr (counts) return with_element_of(Loss::name, Loss::input_names[0], std::get<0>(tensors), f);
   }
 
   // Validates shapes, binds the inputs and gradient outputs, and calls f(problem, labels, first input's view).
@@ -178,11 +172,13 @@ class evaluation {
 
   template <class E, std::size_t I, class Problem, class View, class First>
   void bind_input(Problem& p, View const& v, First const& first) const {
-    static_assert(std::is_same_v<typename View::value_type, E>,
-                  "sage: all inputs of a loss have one element type");
+    constexpr bool same_type = std::is_same_v<typename View::value_type, E>;
+    static_assert(same_type, "sage: all inputs of a loss have one element type");
     static_assert(View::space == memory_space::host,
                   "sage: this tensor lives on a CUDA device; host executors read host memory");
-    if constexpr (I >= inputs() - column_inputs()) {
+    if constexpr (!same_type) {
+      return;
+    } else if constexpr (I >= inputs() - column_inputs()) {
       p.in[I] = as_columns(Loss::name, Loss::input_names[I], v, p.in[0]);
     } else {
       if constexpr (I > 0)

@@ -51,9 +51,8 @@ struct info_nce_loss {
 
   static constexpr char const* name = "info_nce_loss";
   void validate() const {
-    if (!(temperature > 0))
-      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    detail::require_options(name, distance);
+    detail::require_no_defect(name,
+                              {detail::unless_temperature("temperature", temperature), detail::defect_of(distance)});
   }
 
   template <class... Args>

@@ -11,7 +11,7 @@
 #include <utility>
 
 /// Arguments that say what they are, such as class_weights(w), taken out of a list of arguments or put in
-/// their place.
+/// their place; and a last gradient that may be left out.
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
@@ -60,6 +60,40 @@ decltype(auto) split_mark(F const& f, std::tuple<Args&...> const& args) {
 template <class T>
 inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none_t>;
 
+/// Calls f(tuple of the other arguments, tensor of each mark or none_t…).
+template <template <class> class... Marks>
+struct marks {
+  template <class F, class Tuple, class... Found>
+  static decltype(auto) split(F const& f, Tuple const& args, Found const&... found) {
+    return f(args, found...);
+  }
+};
+template <template <class> class Mark, template <class> class... Others>
+struct marks<Mark, Others...> {
+  template <class F, class Tuple, class... Found>
+  static decltype(auto) split(F const& f, Tuple const& args, Found const&... found) {
+    return split_mark<Mark>(
+        [&](auto const& tensor, auto const& rest) -> decltype(auto) {
+          return marks<Others...>::split(f, rest, found..., tensor);
+        },
+        args);
+  }
+};
+
+/// The tuple with those of `x…` that are not none_t before element At.
+template <std::size_t At, class Tuple>
+auto with_given(Tuple const& all) noexcept {
+  return all;
+}
+template <std::size_t At, class Tuple, class X, class... Others>
+auto with_given(Tuple const& all, X const& x, Others const&... others) noexcept {
+  if constexpr (is_none<X>) {
+    return with_given<At>(all, others...);
+  } else {
+    return with_given<At + 1>(with_inserted<At>(all, x), others...);
+  }
+}
+
 /// How many elements of a tuple of references are no weights(w).
 template <class Tuple>
 constexpr std::size_t count_without_weights() noexcept {
@@ -67,6 +101,24 @@ constexpr std::size_t count_without_weights() noexcept {
     return (0 + ... + (is_weights<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>> ? std::size_t(0) : 1));
   }
   (std::make_index_sequence<std::tuple_size_v<Tuple>>{});
+}
+
+/// The members of a loss of logits and targets.
+enum class member { value, value_and_grad, per_sample, backward };
+
+/// Where the targets stand behind the executor: after the upstream gradient, if there is one, and the logits.
+constexpr std::size_t target_position(member m) noexcept { return m == member::backward ? 2 : 1; }
+
+/// The arguments behind the executor with the gradient of the targets, which may be left out, as sage::skip.
+template <member Member, class Tuple>
+auto with_target_gradient(Tuple const& all) noexcept {
+  constexpr bool has_gradients = Member == member::value_and_grad || Member == member::backward;
+  constexpr std::size_t at = target_position(Member) + 2;
+  if constexpr (has_gradients && count_without_weights<Tuple>() == at) {
+    return with_inserted<at>(all, skip);
+  } else {
+    return all;
+  }
 }
 
 }  // namespace detail

@@ -36,7 +36,8 @@ SAGE_ABI_BEGIN
 /// Members:   loss(x, y), loss.value_and_grad(x, y, d_x), loss.per_sample(x, y, out) with the sum over each
 ///            anchor's triplets, loss.backward(upstream, x, y, d_x) with a number or one value for each
 ///            anchor; an executor may stand first, weights(w) last: w_i multiplies the triplets of anchor i,
-///            and a sample of weight 0 is out of the batch, as a positive and as a negative too.
+///            and a sample of weight 0 is out of the batch, as a positive and as a negative too (which an
+///            ignored label would do: there is none).
 /// Result:    mined_result: the value, `triplets` that were taken, `active` of them with l > 0, non-finite
 ///            anchors.
 /// Mining:    batch_hard, batch_all, semi_hard (formula/mining.hpp), which is not differentiated.
@@ -74,8 +75,7 @@ struct mined_triplet_loss {
     return detail::mining_rule<Mining, Hinge>{margin, labels};
   }
   void validate() const {
-    if (!(margin >= 0)) detail::raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    detail::require_options(name, distance);
+    detail::require_no_defect(name, {detail::unless_non_negative("margin", margin), detail::defect_of(distance)});
   }
 
   template <class... Args>

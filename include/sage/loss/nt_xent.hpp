@@ -69,9 +69,8 @@ struct nt_xent_loss {
   using result = nt_xent_result<A>;
   auto rule(index_t const* labels) const noexcept { return detail::nt_xent_rule{temperature, labels}; }
   void validate() const {
-    if (!(temperature > 0))
-      detail::raise<argument_error>(name, ": temperature is ", temperature, ", expected > 0");
-    detail::require_options(name, distance);
+    detail::require_no_defect(name,
+                              {detail::unless_temperature("temperature", temperature), detail::defect_of(distance)});
   }
 
   template <class... Args>

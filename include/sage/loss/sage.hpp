@@ -63,16 +63,15 @@ struct sage_loss {
   }
   static constexpr bool checks_degradation = !std::is_same_v<Degradation, no_check>;
   void validate() const {
-    require(margin >= 0, "margin", margin, ">= 0");
-    require(temperature > 0, "temperature", temperature, "> 0");
-    require(label_smoothing >= 0 && label_smoothing <= 1, "label_smoothing", label_smoothing, "between 0 and 1");
-    require(positive_classification_weight >= 0, "positive_classification_weight", positive_classification_weight, ">= 0");
-    require(triplet_weight >= 0, "triplet_weight", triplet_weight, ">= 0");
-    require(consistency_weight >= 0, "consistency_weight", consistency_weight, ">= 0");
-    require(degradation_weight >= 0, "degradation_weight", degradation_weight, ">= 0");
-    detail::require_options(name, distance);
-    detail::require_options(name, divergence);
-    detail::require_options(name, degradation);
+    using namespace detail;
+    require_no_defect(
+        name, {unless_non_negative("margin", margin), unless_temperature("temperature", temperature),
+               unless_share("label_smoothing", label_smoothing),
+               unless_non_negative("positive_classification_weight", positive_classification_weight),
+               unless_non_negative("triplet_weight", triplet_weight),
+               unless_non_negative("consistency_weight", consistency_weight),
+               unless_non_negative("degradation_weight", degradation_weight), defect_of(distance),
+               defect_of(divergence), defect_of(degradation)});
   }
 
   template <class... Args>
@@ -90,11 +89,6 @@ struct sage_loss {
   template <class... Args>
   void backward(Args&&... args) const {
     detail::sage_evaluation(*this).backward(std::forward<Args>(args)...);
-  }
-
- private:
-  static void require(bool holds, char const* option, double got, char const* expected) {
-    if (!holds) detail::raise<argument_error>(name, ": ", option, " is ", got, ", expected ", expected);
   }
 };
 

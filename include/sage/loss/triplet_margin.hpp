@@ -32,8 +32,7 @@ struct triplet_options {
 
   triplet_formula<Distance, Swap, Hinge> formula() const noexcept { return {{distance}, margin}; }
   void validate() const {
-    if (!(margin >= 0)) raise<argument_error>(name, ": margin is ", margin, ", expected >= 0");
-    require_options(name, distance);
+    require_no_defect(name, {unless_non_negative("margin", margin), defect_of(distance)});
   }
 };
 
@@ -73,7 +72,7 @@ auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f);
 ///            (below 1e-23) is 0 without eps, both as in PyTorch; lp avoids both; D = 0: every distance is 0 (1 for
 ///            cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all triplets but
 ///            those that underflow.
-/// Errors:    shape_error, argument_error (margin < 0, p < 1, eps < 0, overlapping outputs), before any
+/// Errors:    shape_error, argument_error (margin or eps < 0 or infinite, p < 1, overlapping outputs), before any
 ///            write.
 /// Cost:      3 reads, 3 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
 /// Example:   examples/quickstart.cpp

@@ -17,7 +17,8 @@ namespace libtorch {
 /// features and the class weights.
 ///
 /// Shapes:    features (N, C, H, W), class_weights (K, C), labels (N) of any integer type, maps (N, H, W) or
-///            (N, 1, H, W); weights (N) of the samples, or undefined for none; the value ().
+///            (N, 1, H, W) of any type of numbers, grey bytes with `{.map_scale = 1.0 / 255}`; weights (N) of
+///            the samples, or undefined for none; the value ().
 /// Cost:      one evaluation here, with the gradients only of what requires grad; backward scales them.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::cam_alignment_loss(features, head->weight, labels, maps).backward();
@@ -29,7 +30,7 @@ at::Tensor cam_alignment_loss(at::Tensor const& features, at::Tensor const& clas
   detail::operands<2> const x{
       options.name, {"features", "class_weights"}, {features, class_weights}, weights};
   at::Tensor const y = detail::int64_labels(labels, options.name);
-  return detail::reduced(options, x, view<std::int64_t const>(y), x.constant("maps", maps));
+  return detail::reduced(options, x, view<std::int64_t const>(y), x.undifferentiated("maps", maps));
 }
 
 }  // namespace libtorch

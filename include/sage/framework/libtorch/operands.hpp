@@ -58,11 +58,14 @@ class operands {
     if (weights_.defined()) weights_ = weights_.to(input_[0].scalar_type());
   }
 
-  /// A tensor that the loss is not differentiated by, of the inputs' element type.
-  at::Tensor constant(char const* name, at::Tensor const& t) const {
+  /// A tensor that the loss is not differentiated by, as it is, or of the inputs' element type.
+  at::Tensor const& undifferentiated(char const* name, at::Tensor const& t) const {
     require_dense(t, function_, name);
     require_constant(name, t);
-    return t.to(input_[0].scalar_type());
+    return t;
+  }
+  at::Tensor constant(char const* name, at::Tensor const& t) const {
+    return undifferentiated(name, t).to(input_[0].scalar_type());
   }
 
   char const* function() const noexcept { return function_; }
