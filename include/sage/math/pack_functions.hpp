@@ -260,7 +260,7 @@ SAGE_INLINE pack<float, N> expm1_near_zero(pack<float, N> const& x) noexcept {
 /// more.
 template <int N>
 SAGE_INLINE pack<float, N> fraction(pack<float, N> const& x, pack<float, N> const& y) noexcept {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__)  // which checks registers before it knows the target
   if constexpr (N > 4) {
     detail::floats<N> r;
     if constexpr (N == 16) {
