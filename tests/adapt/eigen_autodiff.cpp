@@ -1,42 +1,18 @@
-#include "loss/every_loss.hpp"
+#include "loss/autodiff.hpp"
 
 #include <sage/adapt/eigen_autodiff.hpp>
 
 #include <Eigen/Core>
 
-#include <vector>
+#include <array>
+#include <cstddef>
 
-using namespace every_loss;
-
-// Derivatives along two directions at once, against the gradient that the loss itself gives; see loss/autodiff.cpp.
 TEST_CASE("Every loss runs on Eigen::AutoDiffScalar, and its derivatives are our gradient") {
   using scalar = Eigen::AutoDiffScalar<Eigen::Vector2d>;
-  auto const check = []<class Subject>(Subject const& s) {
-    index_t const rows = 3, length = 5;
-    auto const p = random_problem(static_cast<int>(Subject::operands), rows, length, 41);
-    auto const first = random_problem(static_cast<int>(Subject::operands), rows, length, 42);
-    auto const second = random_problem(static_cast<int>(Subject::operands), rows, length, 43);
-    std::vector<std::vector<scalar>> x(Subject::operands);
-    for (std::size_t k = 0; k < x.size(); ++k)
-      for (std::size_t j = 0; j < p.x[k].size(); ++j)
-        x[k].emplace_back(p.x[k][j], Eigen::Vector2d(first.x[k][j], second.x[k][j]));
-    auto const ours = s.run(sage::exec::scalar{}, p.x, rows, length);
-    auto const theirs = s.run(sage::exec::scalar{}, x, rows, length);
-    double along[2] = {0, 0};
-    for (std::size_t k = 0; k < x.size(); ++k)
-      for (std::size_t j = 0; j < p.x[k].size(); ++j) {
-        along[0] += ours.gradients[k][j] * first.x[k][j];
-        along[1] += ours.gradients[k][j] * second.x[k][j];
-      }
-    CAPTURE(s.name);
-    CHECK(theirs.value.value() == Approx(ours.value).epsilon(1e-13));
-    for (int i = 0; i < 2; ++i) {
-      CHECK(std::abs(along[i]) > 1e-3);
-      CHECK(theirs.value.derivatives()[i] == Approx(along[i]).epsilon(1e-11));
-    }
-  };
-  for_each_loss(check);
-  for_each_variant(check);
+  every_loss::check_autodiff<2>(
+      [](double x, std::array<double, 2> const& d) { return scalar(x, Eigen::Vector2d(d[0], d[1])); },
+      [](scalar const& s) { return s.value(); },
+      [](scalar const& s, std::size_t i) { return s.derivatives()[static_cast<Eigen::Index>(i)]; });
 }
 
 TEST_CASE(

@@ -265,12 +265,3 @@ TEST_CASE(
   CHECK(std::isnan(loss(yes, bad).value));
   CHECK(sage::binary_consistency_loss<sage::kullback_leibler>{}(sage::exec::scalar{}, yes, no).value == inf);
 }
-
-TEST_CASE("The binary losses take halves and dual numbers") {
-  auto const p = with_targets(7);
-  auto const pair = random_problem(2, 5, 7, 4, 2);
-  halves_are_rounded_once<2>(sage::binary_cross_entropy_loss{.label_smoothing = 0.125}, p);
-  duals_carry_the_gradients<2>(sage::binary_cross_entropy_loss{.label_smoothing = 0.125}, p);
-  halves_are_rounded_once<2>(sage::binary_consistency_loss<>{.temperature = 2}, pair);
-  duals_carry_the_gradients<2>(sage::binary_consistency_loss<>{.temperature = 2}, pair);
-}

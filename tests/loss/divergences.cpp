@@ -308,13 +308,3 @@ TEST_CASE(
                       ranked, arrangement::contiguous);
   }
 }
-
-TEST_CASE("Every divergence takes dual numbers, which carry its gradients") {
-  auto const p = random_problem(2, 2, 5, 9);
-  duals_carry_the_gradients<2>(sage::consistency_loss<sage::reverse_kullback_leibler>{}, p);
-  duals_carry_the_gradients<2>(sage::consistency_loss<sage::jeffreys>{}, p);
-  duals_carry_the_gradients<2>(sage::consistency_loss<sage::squared_hellinger>{}, p);
-  duals_carry_the_gradients<2>(sage::consistency_loss<sage::total_variation>{}, p);
-  duals_carry_the_gradients<2>(sage::consistency_loss<sage::soft_cross_entropy>{}, p);
-  duals_carry_the_gradients<2>(sage::consistency_loss<sage::squared_error>{}, p);
-}

@@ -29,12 +29,13 @@ inline row one_hot(std::size_t classes, std::size_t label) {
 /// 1/(1 + exp(−z))
 inline real sigmoid(real z) { return 1 / (1 + exp(-z)); }
 
-/// Σ_k −w_k (P_k y_k log σ(z_k) + (1 − y_k) log(1 − σ(z_k))). Source: torch.nn.BCEWithLogitsLoss.
+/// Σ_k −w_k (P_k y_k log σ(z_k) + (1 − y_k) log(1 − σ(z_k))), −log σ(z) = softplus(−z). Source:
+/// torch.nn.BCEWithLogitsLoss.
 inline real binary_cross_entropy(row const& z, row const& y, row const& weights,
                                  row const& positive_weights) {
   real s = 0;
   for (std::size_t k = 0; k < z.size(); ++k)
-    s -= weights[k] * (positive_weights[k] * y[k] * log(sigmoid(z[k])) + (1 - y[k]) * log(sigmoid(-z[k])));
+    s += weights[k] * (positive_weights[k] * y[k] * softplus(-z[k]) + (1 - y[k]) * softplus(z[k]));
   return s;
 }
 

@@ -64,7 +64,7 @@ using distance = std::function<real(row const&, row const&)>;
 using hinge = std::function<real(real)>;
 inline real clamp(real x) { return x < 0 ? real(0) : x; }
 inline real half_square(real x) { return x < 0 ? real(0) : x * x / 2; }
-inline real softplus(real x) { return log(1 + exp(x)); }
+inline real softplus(real x) { return x > 0 ? x + log(1 + exp(-x)) : log(1 + exp(x)); }
 
 /// h(d(u, v)) for y = 1, h(m − d(u, v)) for y = 0. Source: Hadsell et al., CVPR 2006, with Y = 1 − y.
 inline real contrastive(hinge const& h, real d, int y, real margin, real positive_margin = 0) {

@@ -73,6 +73,16 @@ struct accumulator_for<Eigen::AutoDiffScalar<Derivatives>> {
 
 }  // namespace sage
 
+/// Limits are of the type itself: compared with a number, Eigen's operators and those above would be ambiguous.
 template <class Derivatives>
 struct std::numeric_limits<sage::autodiff_value<Derivatives>>
-    : std::numeric_limits<typename sage::autodiff_value<Derivatives>::number> {};
+    : std::numeric_limits<typename sage::autodiff_value<Derivatives>::number> {
+  using value = sage::autodiff_value<Derivatives>;
+  using of_number = std::numeric_limits<typename value::number>;
+  static value min() noexcept { return of_number::min(); }
+  static value max() noexcept { return of_number::max(); }
+  static value lowest() noexcept { return of_number::lowest(); }
+  static value epsilon() noexcept { return of_number::epsilon(); }
+  static value infinity() noexcept { return of_number::infinity(); }
+  static value quiet_NaN() noexcept { return of_number::quiet_NaN(); }
+};
