@@ -15,7 +15,8 @@ namespace detail {
 ///   û − v̂ = (u − v)/L + w (1/‖u‖ − 1/‖v‖),   L the longer norm, w the shorter row
 ///   1/‖u‖ − 1/‖v‖ = e/(‖u‖ ‖v‖ (‖u‖ + ‖v‖)),   e = ‖v‖² − ‖u‖² = Σ (v − u)(v + u)
 ///
-/// A row shorter than eps is divided by eps, as in torch.nn.functional.normalize, and has no projection.
+/// A row shorter than eps is divided by eps, as in torch.nn.functional.normalize, and has no projection. One whose
+/// square overflows (1.8e19 in float) has û = 0, as there, and gradient 0.
 template <class V>
 struct unit_norms {
   V u = V(0), v = V(0);  // Σ u², Σ v²
@@ -38,7 +39,7 @@ struct unit_scales {
   V u, v;                  // 1 / max(norm, eps)
   V longer;                // 1 / L
   V rest_u, rest_v;        // 1/‖u‖ − 1/‖v‖ for the shorter row, 0 for the longer
-  V length_u, length_v;    // ‖û‖²: 1, or less for a row shorter than eps
+  V length_u, length_v;    // ‖û‖²: 1, less for a row shorter than eps, 0 where the norm overflows
   V is_long_u, is_long_v;  // 1, or 0 for a row shorter than eps
 
   SAGE_HD SAGE_INLINE V difference(V const& x, V const& y) const {
@@ -64,8 +65,9 @@ SAGE_HD SAGE_INLINE unit_scales<V> scales_of(unit_norms<V> const& a, double eps)
   s.rest_u = math::select(v_longer, rest, zero);
   s.rest_v = math::select(v_longer, zero, rest);
   V const x = norm_u * s.u, y = norm_v * s.v;
-  s.length_u = math::select(short_u, x * x, one);
-  s.length_v = math::select(short_v, y * y, one);
+  // A norm that has overflowed leaves û = 0.
+  s.length_u = math::select(short_u, x * x, math::select(s.u > zero, one, zero));
+  s.length_v = math::select(short_v, y * y, math::select(s.v > zero, one, zero));
   s.is_long_u = math::select(short_u, zero, one);
   s.is_long_v = math::select(short_v, zero, one);
   return s;

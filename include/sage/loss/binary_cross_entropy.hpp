@@ -85,8 +85,8 @@ auto with_weights_of(Loss const& loss, F const& f, Args&... args) {
 /// Units:     nats.
 /// Precision: a few roundings of each label's loss and gradient, at any |z|; ≥ 0 for targets between 0 and 1.
 /// Edge:      logits of rank 1, (N), are one sample of N labels, as everywhere: N samples of one logit are (N, 1).
-///            z = ±∞ costs 0 if the target agrees fully, else ∞. NaN makes its row NaN. Targets are not
-///            checked.
+///            z = ±∞ costs 0 if the target agrees fully, else ∞, as does a row whose labels sum to more than the
+///            largest number of the type. NaN makes its row NaN. Targets are not checked; one of ±∞ gives ±∞ or NaN.
 /// Errors:    shape_error, argument_error (ε outside [0, 1], weights < 0, over_labels neither mean nor sum),
 ///            before any write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.

@@ -34,8 +34,8 @@ SAGE_ABI_BEGIN
 ///            ignored index, a sample weight of 0 does the same. If all samples are ignored the mean is NaN,
 ///            as in PyTorch, with gradients 0; with sample weights it is 0. A logit −∞ is a class of probability 0: loss ∞ if τ > 0 there,
 ///            else nothing. A row of nothing but −∞, or with +∞ or NaN, gives NaN for that row only. K = 1
-///            gives 0. A loss beyond the largest number of the type is ∞; its gradient is finite. Probabilities are not
-///            checked.
+///            gives 0. A loss beyond the largest number of the type is ∞, with ε > 0 also one whose Σ_k (lse − z_k)
+///            is; its gradient is finite. Probabilities are not checked; one of ±∞ gives ±∞ or NaN.
 /// Errors:    shape_error, argument_error (a label outside [0, K), ε outside [0, 1], weights < 0), before any
 ///            write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.

@@ -69,8 +69,9 @@ auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f);
 ///            PyTorch and JAX); with eps inside the norm, the default, it is ε√D, as in PyTorch, and the gradient
 ///            finite; a tie of swap divides the gradient ½/½; a NaN row gives NaN for itself and is counted in
 ///            non_finite; a distance whose square overflows (1.8e19 in float) is ∞, one whose square vanishes
-///            (below 1e-23) is 0 without eps, both as in PyTorch; lp avoids both; D = 0: every distance is 0 (1 for
-///            cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all triplets but
+///            (below 1e-23) is 0 without eps, both as in PyTorch; lp avoids both; cosine and normalized_euclidean
+///            take a row whose square overflows as 0, as torch.nn.functional.normalize does; D = 0: every distance
+///            is 0 (1 for cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all triplets but
 ///            those that underflow.
 /// Errors:    shape_error, argument_error (margin or eps < 0 or infinite, p < 1, overlapping outputs), before any
 ///            write.
