@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-/// The losses that every_loss.hpp does not list: their operands have several shapes, or their rows meet each other. What
-/// needs no definition (scalars of all kinds, precision of halves) is tested over this list; each has a test of its
-/// definition in the file of its name.
+/// The losses that every_loss.hpp does not list: their operands have several shapes, or their rows meet each other.
+/// What needs no definition (scalars of all kinds, precision of halves) is tested over this list; each has a test of
+/// its definition in the file of its name.
 namespace every_loss {
 
 /// A loss with the number of elements of each operand, and how its members are called: `call(members, x, g)` hands the
@@ -41,7 +41,6 @@ struct batch_subject {
     std::vector<std::vector<T>> g;
     for (index_t const n : sizes) g.emplace_back(static_cast<std::size_t>(n), T(0));
     std::vector<T> values(static_cast<std::size_t>(rows));
-    // Tensors of gradients stand in the order of the operands; an operand without one is a constant.
     auto const members = [&values](auto const& loss, auto const& inputs, auto const& gradients) {
       sage::exec::scalar const scalar;
       std::apply([&](auto const&... in) { loss.per_sample(scalar, in..., values); }, inputs);
@@ -71,7 +70,6 @@ void for_each_batch_loss(F const& f) {
   mined("mined_triplet_loss<batch_hard>", sage::mined_triplet_loss<>{.margin = 1});
   mined("mined_triplet_loss<batch_all, euclidean, softplus>",
         sage::mined_triplet_loss<sage::batch_all, sage::euclidean, sage::hinge::softplus>{.margin = 1});
-  mined("mined_triplet_loss<semi_hard>", sage::mined_triplet_loss<sage::semi_hard>{.margin = 1});
 
   f(subject("nt_xent_loss", 6, {24}, [=](auto const& members, auto& x, auto& g) {
     sage::nt_xent_loss<> const loss{.temperature = 1};

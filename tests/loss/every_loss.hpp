@@ -23,15 +23,15 @@
 #include <utility>
 #include <vector>
 
-/// The losses whose operands all have one shape, (rows, length), each with its definition: what holds for all of them is
-/// tested over this list, which a new one joins by one line. batch_losses.hpp lists the others: losses whose operands
-/// have several shapes, or whose rows meet each other.
+/// The losses whose operands all have one shape, (rows, length), each with its definition: what holds for all of them
+/// is tested over this list, which a new one joins by one line. batch_losses.hpp lists the others: losses whose
+/// operands have several shapes, or whose rows meet each other.
 namespace every_loss {
 
 using namespace reference;
 
-/// What the operands of a loss are: logits of classes, of yes-or-no labels, or both with a target for each, which lies in
-/// (0, 1); `numbers` of any kind; those of `both` are three of logits and three of embeddings.
+/// What the operands of a loss are: logits of classes, of yes-or-no labels, either with a target for each, which lies
+/// in (0, 1); `numbers` of any kind; those of `both` are three of logits and three of embeddings.
 enum class operands_are {
   embeddings,
   labelled_embeddings,

@@ -14,7 +14,7 @@ inline real cross_entropy(row const& z, row const& targets, row const& weights, 
   real s = 0;
   for (std::size_t k = 0; k < z.size(); ++k) {
     real const t = (1 - smoothing) * targets[k] + smoothing / static_cast<int>(z.size());
-    if (weights[k] * t > 0) s -= weights[k] * t * log_p[k];
+    if (weights[k] * t != 0) s -= weights[k] * t * log_p[k];
   }
   return s;
 }
@@ -62,7 +62,7 @@ inline real total_variation(row const& p, row const& q) {
 inline real soft_cross_entropy(row const& p, row const& q) {
   real s = 0;
   for (std::size_t k = 0; k < p.size(); ++k)
-    if (p[k] > 0) s -= p[k] * log(q[k]);
+    if (p[k] != 0) s -= p[k] * log(q[k]);
   return s;
 }
 

@@ -176,7 +176,7 @@ inline row softmax(row const& z, real temperature = 1) {
 inline real kullback_leibler(row const& p, row const& q) {
   real s = 0;
   for (std::size_t k = 0; k < p.size(); ++k)
-    if (p[k] > 0) s += p[k] * (q[k] > 0 ? log(p[k] / q[k]) : infinity());
+    if (p[k] != 0) s += p[k] * log(p[k] / q[k]);
   return s;
 }
 
