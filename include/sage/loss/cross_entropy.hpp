@@ -32,7 +32,8 @@ SAGE_ABI_BEGIN
 /// Precision: p_y − 1 is formed from the other probabilities, before rounding; ≥ 0 if all t are.
 /// Edge:      ignored samples have loss 0 and gradient 0, even if they hold NaN; probabilities have no
 ///            ignored index, a sample weight of 0 does the same. If all samples are ignored the mean is NaN,
-///            as in PyTorch, with gradients 0; with sample weights it is 0. A logit −∞ is a class of probability 0: loss ∞ if τ > 0 there,
+///            as in PyTorch, with gradients 0; with sample weights it is 0. A logit −∞ is a class of
+///            probability 0: loss ∞ if τ > 0 there,
 ///            else nothing. A row of nothing but −∞, or with +∞ or NaN, gives NaN for that row only. K = 1
 ///            gives 0. A loss beyond the largest number of the type is ∞, with ε > 0 also one whose Σ_k (lse − z_k)
 ///            is; its gradient is finite. Probabilities are not checked; one of ±∞ gives ±∞ or NaN.

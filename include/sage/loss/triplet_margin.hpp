@@ -71,8 +71,8 @@ auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f);
 ///            non_finite; a distance whose square overflows (1.8e19 in float) is ∞, one whose square vanishes
 ///            (below 1e-23) is 0 without eps, both as in PyTorch; lp avoids both; cosine and normalized_euclidean
 ///            take a row whose square overflows as 0, as torch.nn.functional.normalize does; D = 0: every distance
-///            is 0 (1 for cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all triplets but
-///            those that underflow.
+///            is 0 (1 for cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all
+///            triplets but those that underflow.
 /// Errors:    shape_error, argument_error (margin or eps < 0 or infinite, p < 1, overlapping outputs), before any
 ///            write.
 /// Cost:      3 reads, 3 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
