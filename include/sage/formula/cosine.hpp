@@ -38,7 +38,8 @@ struct one_minus_cosine {
 ///
 /// As half of a squared difference it keeps its digits where u ≈ v, and 1 − cos has none left. A row shorter
 /// than eps is divided by eps, and its gradient is −v̂/eps without a projection.
-/// Source: 1 − torch.nn.functional.cosine_similarity; optax.cosine_distance(epsilon).
+/// Source: 1 − torch.nn.functional.cosine_similarity; optax.cosine_distance(epsilon). For a row shorter than eps
+/// PyTorch 2 has this value and the gradient of a row that is not; PyTorch 1 bounds ‖u‖ ‖v‖ instead.
 using cosine = detail::unit_rows_distance<detail::one_minus_cosine>;
 
 SAGE_ABI_END
