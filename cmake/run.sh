@@ -27,6 +27,9 @@ environment:
   SAGE_NO_INSTALL=1    install nothing; use what is there
   CMAKE_PREFIX_PATH    folder of a LibTorch of your own; Debian's is then not installed. PyPI's (pip install torch):
                        CMAKE_PREFIX_PATH=\$(python3 -c 'import torch; print(torch.utils.cmake_prefix_path)') cmake/run.sh test
+  SAGE_SECOND_TORCH_DIR
+                       folder of one more LibTorch that 'test' builds the LibTorch tests with, in a build of their own
+                       (minutes), and runs them; without it that test is skipped
   CXX                  compiler, GCC 12 or Clang 14 at least
 TEXT
 }
