@@ -1,7 +1,8 @@
 #pragma once
 
-// Every public loss through all its members, on inputs that are exact in float. The same list is computed as a
-// reference (long double, element by element) and by programs compiled with the flags of all kinds of hosts.
+// Every public loss on inputs that are exact in float, those of rows of one shape through all their members. The same
+// list is computed as a reference (long double, element by element) and by programs compiled with the flags of all kinds
+// of hosts.
 
 #include <sage/sage.hpp>
 
@@ -51,8 +52,8 @@ std::vector<T> near(std::vector<T> const& x, int divisor) {
   return y;
 }
 
-template <class T>
-auto view(std::vector<T>& x, std::size_t rows) {
+template <class Vector>
+auto view(Vector& x, std::size_t rows) {
   return sage::strided_view{x.data(), sage::extents{rows, x.size() / rows}};
 }
 
@@ -119,6 +120,14 @@ class questions {
     }
   }
 
+  /// Value and gradients of a loss whose operands have shapes of their own: `run(executor, g)` writes them into g, which
+  /// has the sizes of x. One thread and no vectors: what flags could change is in the formulas.
+  template <class Run>
+  void ask_gradients(std::string const& name, std::vector<std::vector<T>> g, Run const& run) {
+    keep(name + " value", {run(sage::exec::scalar{}, g).value});
+    for (std::size_t i = 0; i < g.size(); ++i) keep(name + " gradient " + std::to_string(i), g[i]);
+  }
+
   void keep(std::string const& name, std::vector<T> numbers) {
     answers.push_back({name + " " + shape_, std::move(numbers)});
   }
@@ -156,8 +165,6 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
   q.ask("triplet with swap", sage::triplet_margin_loss<>{.margin = 12, .swap = true}, triplet{x, y, z});
   q.ask("normalized triplet", sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2},
         triplet{x, near_8, z});
-  q.ask("normalized triplet with swap",
-        sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2, .swap = true}, triplet{x, y, z});
 
   q.ask("consistency", sage::consistency_loss<>{}, pair{x, y});
   q.ask("consistency of near rows", sage::consistency_loss<>{.temperature = 2}, pair{x, near_1024});
@@ -170,6 +177,34 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
   q.ask("cross entropy, smoothed", sage::cross_entropy_loss{.label_smoothing = 0.1}, single{x}, labels);
 
   q.ask("cross entropy with probabilities", sage::cross_entropy_loss{}, pair{x, y});
+
+  std::vector<std::int64_t> pairs(rows);
+  for (std::size_t i = 0; i < rows; ++i) pairs[i] = static_cast<std::int64_t>(i % 2);
+  auto const of = [rows](auto& v) { return view(v, rows); };
+  q.ask_gradients("contrastive", {x, y}, [&](auto const& on, auto& g) {
+    return sage::contrastive_loss<>{.margin = 12}.value_and_grad(on, of(x), of(y), pairs, of(g[0]), of(g[1]));
+  });
+  q.ask_gradients("info nce", {x, y}, [&](auto const& on, auto& g) {
+    return sage::info_nce_loss<>{.temperature = 0.5}.value_and_grad(on, of(x), of(y), of(g[0]), of(g[1]));
+  });
+  q.ask_gradients("mined triplet", {x}, [&](auto const& on, auto& g) {
+    return sage::mined_triplet_loss<>{.margin = 1}.value_and_grad(on, of(x), pairs, of(g[0]));
+  });
+  q.ask_gradients("binary cross entropy", {x}, [&](auto const& on, auto& g) {
+    return sage::binary_cross_entropy_loss{}.value_and_grad(on, of(x), of(y), of(g[0]));
+  });
+  q.ask_gradients("generalized jensen shannon", {x, y}, [&](auto const& on, auto& g) {
+    sage::consistency_loss<sage::generalized_jensen_shannon> const loss{.divergence = {0.25}};
+    return loss.value_and_grad(on, of(x), of(near_8), of(g[0]), of(g[1]));
+  });
+  auto const pictures = [rows](auto& v) {
+    return sage::strided_view{v.data(), sage::extents{rows, v.size() / rows / 4, 2, 2}};
+  };
+  std::vector<T> const features = matrix<T>(rows, 12, 5), head = matrix<T>(2, 3, 6), maps = matrix<T>(rows, 4, 7);
+  q.ask_gradients("cam alignment", {features, head}, [&](auto const& on, auto& g) {
+    return sage::cam_alignment_loss{}.value_and_grad(on, pictures(features), view(head, 2), pairs, pictures(maps),
+                                                     pictures(g[0]), view(g[1], 2));
+  });
 
   q.ask("toward uniform", sage::degradation_loss<sage::toward_uniform<>>{}, single{x});
   q.ask("repel", sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.5}}, pair{x, y});
