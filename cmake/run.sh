@@ -16,7 +16,7 @@ usage: cmake/run.sh test [ctest arguments]
          entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo. Typed again,
          it goes on after an interruption, or prints the table again; 'demo --restart' trains anew
   bench  times the losses of SAGE beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits; --quick: the
-         shapes with targets, in two; --smoke: compares the answers only. Table on the terminal; JSON and charts in
+         shapes with targets, in three minutes; --smoke: compares the answers only. Table on the terminal; JSON and charts in
          build/bench
 
 All install what is missing with apt (as root or through sudo), configure and build in build/default, and are quick

@@ -149,6 +149,18 @@ void mistake() { sage::cam_alignment_loss{}(m, m, labels); }
 // MISTAKE 26 | labels that are no tensor are refused | sage: labels are integers, one per sample
 void mistake() { cross_entropy(m, std::string("cat")); }
 
+#elif MISTAKE == 27
+// MISTAKE 27 | a batch without labels is refused | sage: this loss takes embeddings and labels
+void mistake() { sage::nt_xent_loss<>{}.backward(1, m, m); }
+
+#elif MISTAKE == 28
+// MISTAKE 28 | an anchor without a positive is refused | sage: info_nce_loss takes anchor and positive
+void mistake() { sage::info_nce_loss<>{}.value_and_grad(m); }
+
+#elif MISTAKE == 29
+// MISTAKE 29 | the logits of one view where three belong are refused | sage: logits and embeddings are given as sage::views
+void mistake() { sage::sage_loss<>{}(m, m, labels); }
+
 #endif
 
 }  // namespace

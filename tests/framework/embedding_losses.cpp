@@ -165,6 +165,12 @@ TEST_CASE("The modules of embeddings give what their functions give with their o
     CHECK(printed(module) == "sage::libtorch::ContrastiveLoss(margin=4, positive_margin=0)");
   }
   {
+    st::NTXentLoss module(sage::nt_xent_loss<>{.temperature = 0.5});
+    CHECK(same(module->forward(a, labels, weights), st::nt_xent_loss(a, labels, module->options, weights),
+               st::nt_xent_loss(a, labels, {}, weights)));
+    CHECK(printed(module) == "sage::libtorch::NTXentLoss(temperature=0.5)");
+  }
+  {
     st::InfoNCELoss module(sage::info_nce_loss<>{.temperature = 0.5});
     CHECK(same(module->forward(a, p, {}, weights), st::info_nce_loss(a, p, module->options, weights),
                st::info_nce_loss(a, p, {}, weights)));

@@ -105,8 +105,7 @@ void compare_everywhere(Loss const& loss, problem const& p, answers const& expec
     compare<float, Operands>(executor, loss, p, expected, arrangement::contiguous, labels...);
     compare<double, Operands>(executor, loss, p, expected, arrangement::contiguous, labels...);
   });
-  any_executor const widest{sage::exec::has_isa(sage::exec::isa::avx512) ? any_executor::avx512
-                                                                         : any_executor::baseline};
+  any_executor const widest = widest_executor();
   for (auto const how : writable_arrangements) {
     CAPTURE(p.length, static_cast<int>(how));
     compare<float, Operands>(widest, loss, p, expected, how, labels...);

@@ -426,10 +426,7 @@ TEST_CASE(
       for (float const v : g->values()) all.push_back(v);
     return all;
   };
-  any_executor const widest{sage::exec::has_isa(sage::exec::isa::avx512) ? any_executor::avx512
-                            : sage::exec::has_isa(sage::exec::isa::avx2) ? any_executor::avx2
-                                                                         : any_executor::baseline};
-  auto const once = run(widest);
+  auto const once = run(widest_executor());
   CHECK(same_bits(run({any_executor::threads}), once));
   CHECK(same_bits(run({any_executor::descending}), once));
 }

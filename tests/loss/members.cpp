@@ -436,6 +436,7 @@ TEST_CASE("Every option that is no number, infinite, out of its range or too lar
        [](double x) { return sage::degradation_loss<sage::rank<>>{.check = {.margin = x}}; });
   test(temperature, "temperature", [](double x) { return sage::degradation_loss<>{.temperature = x}; });
   test(temperature, "temperature", [](double x) { return sage::info_nce_loss<>{.temperature = x}; });
+  test(temperature, "temperature", [](double x) { return sage::nt_xent_loss<>{.temperature = x}; });
   test(temperature, "temperature", [](double x) { return sage::consistency_loss<>{.temperature = x}; });
   test(temperature, "logit_scale", [](double x) { return sage::consistency_loss<>{.logit_scale = x}; });
   test(temperature, "temperature", [](double x) { return sage::binary_consistency_loss<>{.temperature = x}; });

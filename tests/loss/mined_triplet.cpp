@@ -1,4 +1,4 @@
-#include "loss/batch.hpp"
+#include "loss/labelled_batch.hpp"
 #include "reference/dual.hpp"
 
 #include <sage/formula/dot_product.hpp>
@@ -21,15 +21,6 @@ using sage::extents;
 real unit_distance(row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }
 real pytorch_distance(row const& u, row const& v) { return euclidean(u, v, real(1e-6)); }
 
-// Labels of any value: 7, −3 and 1000000007 in turn, and one sample that is alone in its class.
-std::vector<int> labels_of(index_t rows) {
-  int const classes[] = {7, -3, 1000000007};
-  std::vector<int> y;
-  for (index_t i = 0; i < rows; ++i) y.push_back(classes[i * i % 7 % 3]);
-  y.back() = 42;
-  return y;
-}
-
 template <class Mining>
 std::vector<mined_triplet> mined(std::vector<mined_triplet> const& all, real margin) {
   if (std::is_same_v<Mining, sage::batch_hard>) return hardest(all);
@@ -37,65 +28,30 @@ std::vector<mined_triplet> mined(std::vector<mined_triplet> const& all, real mar
   return all;
 }
 
-struct mined_answer {
-  real value = 0;
-  index_t triplets = 0, active = 0;
-};
-
 /// The definition: every triplet of the batch, one after the other.
 template <class Mining>
-mined_answer definition(distance const& d, hinge const& h, std::vector<row> const& x,
+batch_answer definition(distance const& d, hinge const& h, std::vector<row> const& x,
                         std::vector<int> const& y, double margin, sage::reduction reduction) {
-  mined_answer r;
+  batch_answer r;
   real sum = 0;
   for (auto const& t : mined<Mining>(all_triplets(d, x, y), real(margin))) {
     real const l = h(real(margin) + t.positive_distance - t.negative_distance);
     sum += l;
-    ++r.triplets;
+    ++r.counted;
     r.active += l > 0;
   }
-  auto const count = static_cast<int>(reduction == sage::reduction::mean ? r.triplets : r.active);
+  auto const count = static_cast<int>(reduction == sage::reduction::mean ? r.counted : r.active);
   r.value = reduction == sage::reduction::sum ? sum : count == 0 ? real(0) : sum / count;
   return r;
 }
 
-/// A batch with the answers for one loss, once for all executors.
-struct mined_batch {
-  std::vector<int> labels;
-  batch_data x;
-  mined_answer expected;
-  batch_gradient gradient;
-
-  template <class Mining, class Distance, class Hinge>
-  mined_batch(sage::mined_triplet_loss<Mining, Distance, Hinge> const& loss, distance const& d,
-              hinge const& h, index_t rows, index_t length)
-      : labels(labels_of(rows)),
-        x(batch_of(rows, length, static_cast<std::uint64_t>(rows + length))),
-        expected(definition<Mining>(d, h, x.rows, labels, loss.margin, loss.reduction)),
-        gradient(
-            [&](std::vector<row> const& at) {
-              return definition<Mining>(d, h, at, labels, loss.margin, loss.reduction).value;
-            },
-            x.rows) {}
-};
-
-template <class T, class Executor, class Loss>
-void compare_mined(Executor const& executor, Loss const& loss, mined_batch const& b) {
-  auto const rows = static_cast<index_t>(b.labels.size());
-  matrix<T> const x(rows, b.x.length, arrangement::pitched, b.x.values(0, rows));
-  matrix<T> dx(rows, b.x.length, arrangement::reversed);
-  auto const r = loss.value_and_grad(executor, x.view(), b.labels, dx.view());
-  CAPTURE(rows, b.x.length);
-  CHECK(relative(r.value, b.expected.value) <= tolerances<T>{}.value);
-  CHECK(r.triplets == b.expected.triplets);
-  CHECK(r.active == b.expected.active);
-  CHECK(r.non_finite == 0);
-  CHECK(same_bits(loss(executor, x.view(), b.labels).value, r.value));
-  auto const g = [&](std::size_t i, std::size_t j) {
-    return real(dx(static_cast<index_t>(i), static_cast<index_t>(j)));
-  };
-  CHECK(b.gradient.error(g) <= tolerances<T>{}.gradient);
-  CHECK(dx.gaps_are_untouched());
+template <class Mining, class Distance, class Hinge>
+labelled_batch mined_batch(sage::mined_triplet_loss<Mining, Distance, Hinge> const& loss, distance const& d,
+                           hinge const& h, index_t rows, index_t length) {
+  return {[&](std::vector<row> const& x, std::vector<int> const& y) {
+            return definition<Mining>(d, h, x, y, loss.margin, loss.reduction);
+          },
+          rows, length};
 }
 
 template <class Mining>
@@ -103,11 +59,7 @@ void follows_definition() {
   using sage::reduction;
   sage::mined_triplet_loss<Mining> loss{.margin = 0.4};
   auto const everywhere = [&](index_t rows, index_t length) {
-    mined_batch const b(loss, unit_distance, clamp, rows, length);
-    for_each_executor([&](any_executor const& executor) {
-      CAPTURE(executor.name());
-      compare_mined<float>(executor, loss, b);
-    });
+    compare_batch_everywhere(loss, mined_batch(loss, unit_distance, clamp, rows, length));
   };
   for (index_t const length : {2, 7, 33}) everywhere(9, length);
   for (auto const by : {reduction::mean_active, reduction::sum}) {
@@ -115,11 +67,7 @@ void follows_definition() {
     everywhere(12, 5);
   }
   // More rows than a tile holds.
-  compare_mined<double>(sage::exec::scalar{}, loss, mined_batch(loss, unit_distance, clamp, 67, 3));
-}
-
-auto view(std::vector<float>& v, index_t rows) {
-  return sage::strided_view{v.data(), extents{rows, static_cast<index_t>(v.size()) / rows}};
+  compare_batch<double>(sage::exec::scalar{}, loss, mined_batch(loss, unit_distance, clamp, 67, 3));
 }
 
 /// A hinge of the user's: its triplets are evaluated one by one.
@@ -133,7 +81,7 @@ void sorts_as_one_by_one(std::vector<float> x, std::vector<int> const& y, std::v
   auto const rows = static_cast<index_t>(y.size());
   std::vector<float> g(x.size(), 42), h(x.size(), 43);
   auto const at = [&](auto const& loss, std::vector<float>& d) {
-    return loss.value_and_grad(sage::exec::scalar{}, view(x, rows), y, view(d, rows), sage::weights(w));
+    return loss.value_and_grad(sage::exec::scalar{}, batch_view(x, rows), y, batch_view(d, rows), sage::weights(w));
   };
   using sage::reduction;
   using sorted = sage::mined_triplet_loss<Mining, sage::dot_product>;
@@ -173,13 +121,13 @@ TEST_CASE(
 TEST_CASE("Mined triplets with the softplus hinge and other distances follow their definition") {
   sage::mined_triplet_loss<sage::batch_all, sage::euclidean, sage::hinge::softplus> const smooth{.margin =
                                                                                                      0.3};
-  compare_mined<float>(any_executor{any_executor::baseline}, smooth,
+  compare_batch<float>(any_executor{any_executor::baseline}, smooth,
                        mined_batch(smooth, pytorch_distance, softplus, 10, 6));
   sage::mined_triplet_loss<sage::batch_hard, sage::squared_euclidean> const squares{.margin = 2};
   auto const square = [](row const& u, row const& v) {
     return real(euclidean(u, v, 0) * euclidean(u, v, 0));
   };
-  compare_mined<double>(sage::exec::scalar{}, squares, mined_batch(squares, square, clamp, 10, 6));
+  compare_batch<double>(sage::exec::scalar{}, squares, mined_batch(squares, square, clamp, 10, 6));
 }
 
 TEST_CASE("Sorting finds the very triplets that one by one are taken, at ties, margins met exactly and bad rows") {
@@ -224,9 +172,9 @@ TEST_CASE("The batch-hard loss of an anchor is the triplet margin loss of its ha
   std::vector<int> const y{0, 0, 1, 1};
   sage::mined_triplet_loss<sage::batch_hard, sage::euclidean_distance<sage::eps::none>> const loss{.margin =
                                                                                                        0.5};
-  loss.per_sample(view(x, 4), y, out);
+  loss.per_sample(batch_view(x, 4), y, out);
   CHECK(out == std::vector<float>{2.5f, 1.5f, 8.5f, 2.5f});
-  auto const r = loss(view(x, 4), y);
+  auto const r = loss(batch_view(x, 4), y);
   CHECK(r.value == 3.75f);
   CHECK(r.triplets == 4);
 }
@@ -235,7 +183,7 @@ TEST_CASE("A batch without triplets has value 0 and gradient 0, and so has an em
   std::vector<float> x{1, 2, 3, 4, 5, 6}, dx(6, 42);
   sage::mined_triplet_loss<sage::batch_all> const loss;
   for (auto const& y : {std::vector<int>{1, 2, 3}, std::vector<int>{5, 5, 5}}) {
-    auto const r = loss.value_and_grad(view(x, 3), y, view(dx, 3));
+    auto const r = loss.value_and_grad(batch_view(x, 3), y, batch_view(dx, 3));
     CHECK((r.value == 0 && r.triplets == 0 && r.active == 0 && r.non_finite == 0));
     for (float const d : dx) CHECK(d == 0);
   }
@@ -254,7 +202,7 @@ TEST_CASE("Equal rows have finite gradients in mined triplets, and 0 where all r
   std::vector<float> x{1, 2, 1, 2, 1, 2, 1, 2}, dx(8, 42);
   std::vector<int> const y{0, 0, 1, 1};
   auto const r =
-      sage::mined_triplet_loss<sage::batch_hard>{.margin = 0.5}.value_and_grad(view(x, 4), y, view(dx, 4));
+      sage::mined_triplet_loss<sage::batch_hard>{.margin = 0.5}.value_and_grad(batch_view(x, 4), y, batch_view(dx, 4));
   CHECK(r.value == 0.5f);
   for (float const d : dx) CHECK(d == 0);
 }
@@ -262,91 +210,17 @@ TEST_CASE("Equal rows have finite gradients in mined triplets, and 0 where all r
 TEST_CASE(
     "A row with NaN or infinity is NaN as an anchor and no candidate of the others, which stay as without "
     "it") {
-  using limits = std::numeric_limits<float>;
-  index_t const rows = 9, length = 4, bad = 4;
-  auto const b = batch_of(rows, length, 71);
-  auto const y = labels_of(rows);
-  std::vector<unsigned char> without(static_cast<std::size_t>(rows), 1);
-  without[bad] = 0;
-  auto const test = [&](auto const& loss) {
-    auto x = to<float>(b.values(0, rows));
-    std::vector<float> clean(x.size()), g(x.size()), out(static_cast<std::size_t>(rows)), clean_out(out);
-    auto const expected = loss.value_and_grad(view(x, rows), y, view(clean, rows), sage::weights(without));
-    CHECK(expected.triplets > 0);
-    loss.per_sample(view(x, rows), y, clean_out, sage::weights(without));
-    for (float const value : {limits::quiet_NaN(), limits::infinity(), -limits::infinity()}) {
-      x[bad * length + 1] = value;
-      // Left out by its weight, it may hold anything.
-      auto const masked = loss.value_and_grad(view(x, rows), y, view(g, rows), sage::weights(without));
-      CHECK(same_bits(masked.value, expected.value));
-      CHECK(same_bits(g, clean));
-      auto const r = loss.value_and_grad(view(x, rows), y, view(g, rows));
-      CHECK(r.non_finite == 1);
-      CHECK(std::isnan(r.value));
-      loss.per_sample(view(x, rows), y, out);
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        if (i == bad) {
-          CHECK(std::isnan(out[i]));
-          CHECK(std::isnan(g[i * length]));
-        } else {
-          CHECK(same_bits(out[i], clean_out[i]));
-          for (std::size_t j = 0; j < length; ++j) CHECK(same_bits(g[i * length + j], clean[i * length + j]));
-        }
-      }
-    }
-  };
-  test(sage::mined_triplet_loss<sage::batch_all>{.reduction = sage::reduction::sum});
-  test(sage::mined_triplet_loss<sage::batch_hard>{.reduction = sage::reduction::sum});
+  check_bad_row(sage::mined_triplet_loss<sage::batch_all>{.reduction = sage::reduction::sum});
+  check_bad_row(sage::mined_triplet_loss<sage::batch_hard>{.reduction = sage::reduction::sum});
 }
 
 TEST_CASE("Weights multiply the triplets of an anchor, and upstream values its gradient") {
-  index_t const rows = 8, length = 3;
-  auto const b = batch_of(rows, length, 72);
-  std::vector<int> const y{0, 0, 1, 1, 2, 2, 0, 1};
-  auto const x = to<double>(b.values(0, rows));
-  auto const as_matrix = [&](auto& v) { return sage::strided_view{v.data(), extents{rows, length}}; };
-  using mean_loss = sage::mined_triplet_loss<sage::batch_all, sage::euclidean>;
-  mean_loss const mean{.margin = 1};
-  std::vector<double> const w{1, 2, 0.5, 3, 1, 1, 0.25, 1};
-  std::vector<double> losses(8), weighted(8), g(24), h(24);
-  mean.per_sample(as_matrix(x), y, losses);
-  mean.per_sample(as_matrix(x), y, weighted, sage::weights(w));
   // Anchors of class 0 and 1 have 2 positives and 5 negatives, those of class 2 one and 6.
-  double const counts[] = {10, 10, 10, 10, 6, 6, 10, 10};
-  double total = 0, count = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    CHECK(weighted[i] == Approx(w[i] * losses[i]));
-    total += weighted[i];
-    count += w[i] * counts[i];
-  }
-  auto const r = mean.value_and_grad(as_matrix(x), y, as_matrix(g), sage::weights(w));
-  CHECK(r.value == Approx(total / count));
-  std::vector<double> upstream(w);
-  for (auto& u : upstream) u /= count;
-  mean.backward(upstream, as_matrix(x), y, as_matrix(h));
-  for (std::size_t i = 0; i < 24; ++i) CHECK(h[i] == Approx(g[i]));
-  mean.backward(-2.0, as_matrix(x), y, sage::add_to(as_matrix(h)), sage::weights(w));
-  for (std::size_t i = 0; i < 24; ++i) CHECK(h[i] == Approx(-g[i]));
+  check_weights(sage::mined_triplet_loss<sage::batch_all, sage::euclidean>{.margin = 1}, {10, 10, 6});
 }
 
 TEST_CASE("Mined triplets are bitwise the same for any number of threads and any order of the tasks") {
-  index_t const rows = 200, length = 48;
-  auto const b = batch_of(rows, length, 73);
-  auto const y = labels_of(rows);
-  matrix<float> const x(rows, length, arrangement::contiguous, b.values(0, rows));
-  any_executor const widest{sage::exec::has_isa(sage::exec::isa::avx512) ? any_executor::avx512
-                            : sage::exec::has_isa(sage::exec::isa::avx2) ? any_executor::avx2
-                                                                         : any_executor::baseline};
-  sage::mined_triplet_loss<sage::batch_all> const loss;
-  auto const run = [&](any_executor const& e) {
-    matrix<float> g(rows, length);
-    auto all = std::vector<float>{loss.value_and_grad(e, x.view(), y, g.view()).value};
-    for (float const v : g.values()) all.push_back(v);
-    return all;
-  };
-  auto const once = run(widest);
-  CHECK(same_bits(run({any_executor::threads}), once));
-  CHECK(same_bits(run({any_executor::descending}), once));
+  check_schedules(sage::mined_triplet_loss<sage::batch_all>{});
 }
 
 #if defined(__FLT16_MANT_DIG__)
@@ -360,7 +234,7 @@ TEST_CASE("Mined triplets of halves are computed in float and rounded once") {
   sage::strided_view const xv{x.data(), extents{rows, length}}, gv{g.data(), extents{rows, length}};
   sage::mined_triplet_loss<sage::batch_hard> const loss{.reduction = sage::reduction::sum};
   auto const r = loss.value_and_grad(sage::exec::scalar{}, xv, y, gv);
-  auto const s = loss.value_and_grad(sage::exec::scalar{}, view(wide, rows), y, view(wide_g, rows));
+  auto const s = loss.value_and_grad(sage::exec::scalar{}, batch_view(wide, rows), y, batch_view(wide_g, rows));
   CHECK(same_bits(r.value, s.value));
   bool once = true;
   for (std::size_t i = 0; i < g.size(); ++i) once = once && g[i] == static_cast<_Float16>(wide_g[i]);

@@ -51,6 +51,14 @@ struct any_executor {
   }
 };
 
+/// Vectors on the calling thread, the widest that this processor has.
+inline any_executor widest_executor() {
+  using sage::exec::isa;
+  return {sage::exec::has_isa(isa::avx512) ? any_executor::avx512
+          : sage::exec::has_isa(isa::avx2) ? any_executor::avx2
+                                           : any_executor::baseline};
+}
+
 /// Calls f(executor) for every executor that this processor can run.
 template <class F>
 void for_each_executor(F const& f) {

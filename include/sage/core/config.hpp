@@ -3,7 +3,7 @@
 ///
 /// Switches a user may set before the first include:
 ///   SAGE_NO_SIMD      leaves out vector types and run-time dispatch; everything runs on the scalar schedules.
-///   SAGE_NO_DISPATCH  compiles the row loops for the compiler's own target alone, in a third of the time.
+///   SAGE_NO_DISPATCH  compiles the row loops for the compiler's own target alone, which compiles faster.
 
 #define SAGE_VERSION_MAJOR 0
 #define SAGE_VERSION_MINOR 1

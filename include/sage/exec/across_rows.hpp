@@ -74,7 +74,7 @@ class across_rows {
                      auto state = neutral;
                      row<V> at = r;
                      for (index_t j = 0; j < length_; ++j) {
-                       at.column = broadcast_integer<integers>(j);
+                       if constexpr (uses_column<formula_type>) at.column = broadcast_integer<integers>(j);
                        accumulate(formula_, state, column(t, j), at, kept_at(scratch, j), earlier...);
                      }
                      return state;
@@ -90,7 +90,7 @@ class across_rows {
     tile<gradients> g;
     row<V> at = r;
     for (index_t j = 0; j < length_; ++j) {
-      at.column = broadcast_integer<integers>(j);
+      if constexpr (uses_column<formula_type>) at.column = broadcast_integer<integers>(j);
       auto const d = gradient(formula_, column(t, j), at, kept_at(scratch, j), result);
       SAGE_UNROLL
       for (int k = 0; k < gradients; ++k) store_pack(g.x[k][j], d[k]);

@@ -30,6 +30,7 @@ struct bernoulli_divergence {
 
   static constexpr int inputs = 2, gradients = 2;
   static constexpr bool hinged = false;
+  static constexpr bool uses_column = false;
 
   Divergence divergence{};
   double temperature = 1;

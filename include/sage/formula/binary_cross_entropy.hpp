@@ -22,6 +22,7 @@ template <bool Weighted, bool PositiveWeighted>
 struct binary_cross_entropy_formula {
   static constexpr int inputs = 2 + Weighted + PositiveWeighted, gradients = 2;
   static constexpr bool hinged = false;
+  static constexpr bool uses_column = false;
 
   double label_smoothing = 0;
   bool mean_over_labels = true;

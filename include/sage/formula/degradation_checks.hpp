@@ -14,6 +14,7 @@ struct uniform_formula {
   using base = softmax_divergence<Divergence>;
   static constexpr int inputs = 1, gradients = 1, kept = base::kept;
   static constexpr bool hinged = false;
+  static constexpr bool uses_column = false;
   template <class V>
   using maxima = typename base::template maxima<V>;
   template <class V>
@@ -82,6 +83,7 @@ struct rank_formula {
   using base = softmax_divergence<Divergence>;
   static constexpr int inputs = 3, gradients = 3, kept = 2 * base::kept;
   static constexpr bool hinged = true;
+  static constexpr bool uses_column = false;
 
   base of{};
   double margin = 0;

@@ -10,6 +10,10 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
+/// Whose a query's negatives are: other samples, of which a wrong one is left out; given ones, wrong for the query if one
+/// is, shared by all queries or its own, whose gradients then are wrong too.
+enum class negatives_are { of_batch, shared, own };
+
 /// The loss of a query among its candidates, of which one is its positive:
 ///
 ///   l = log(1 + Σ_{j≠own} exp x_j),   x_j = (d_own − d_j)/T
@@ -19,8 +23,7 @@ namespace detail {
 /// keeps its digits, as does 1 − π_own.
 struct info_nce_rule {
   double temperature = 0.1;
-  bool independent = false;    // negatives are no samples of the batch: what is wrong with one is wrong with the query
-  bool own_negatives = false;  // nor those of another query: a wrong query spoils their gradients
+  negatives_are negatives = negatives_are::of_batch;
 
   static constexpr bool takes_positives = true;
   template <class A>
@@ -31,11 +34,12 @@ struct info_nce_rule {
     using math::exp, math::log, math::log1p;
     A const scale = A(1 / temperature), lowest = -std::numeric_limits<A>::max();
     A const own_distance = c.distance[c.own];
+    bool const given = negatives != negatives_are::of_batch;
     bool wrong = is_non_finite(own_distance);
     A largest = A(0);
     for (index_t j = 0; j < c.padded(); ++j) {
       bool const other = j < c.count && j != c.own;
-      wrong = wrong || (independent && other && is_non_finite(c.distance[j]));
+      wrong = wrong || (given && other && is_non_finite(c.distance[j]));
       c.scratch[j] = other && c.usable(j) ? A((own_distance - c.distance[j]) * scale) : lowest;
       if (c.scratch[j] > largest) largest = c.scratch[j];
     }
@@ -64,7 +68,7 @@ struct info_nce_rule {
   SAGE_INLINE rating<A> not_a_number(candidates<A> const& c) const {
     A const nan = std::numeric_limits<A>::quiet_NaN();
     if (c.weight) {
-      for (index_t j = 0; j < c.padded(); ++j) c.weight[j] = own_negatives ? nan : A(0);
+      for (index_t j = 0; j < c.padded(); ++j) c.weight[j] = negatives == negatives_are::own ? nan : A(0);
       c.weight[c.own] = nan;
     }
     return {nan, 1, 0};

@@ -4,7 +4,6 @@
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 #include <sage/formula/candidates.hpp>
-#include <sage/math/functions.hpp>
 
 #include <bit>
 #include <concepts>
@@ -77,7 +76,7 @@ rating<A> rate_sorted(candidates<A> const& c, A const margin, index_t positives,
       if (c.weight) c.weight[n[last].number] = static_cast<A>(k);
     }
     if (c.weight) c.weight[p[k].number] = static_cast<A>(last - first);
-    if (last > first) total = total + (is_non_finite(reach) ? wide(reach) : sum);
+    if (last > first) total = total + sum;
     r.counted += taken - first;
     if (index_t const end = active < taken ? active : taken; end > first) r.active += end - first;
     reach_before = wide(reach);

@@ -16,6 +16,7 @@ SAGE_ABI_BEGIN
 struct squared_error_formula {
   static constexpr int inputs = 2, gradients = 2;
   static constexpr bool hinged = false;
+  static constexpr bool uses_column = false;
 
   double temperature = 1;
   double factor = 1;

@@ -26,38 +26,45 @@ class info_nce_evaluation {
 
   template <class... Args>
   auto value(Args&&... args) const {
-    return bound<arguments::inputs>([&](auto& b) { return reduced(b, 1.0); }, std::forward<Args>(args)...);
+    return detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          return bound<arguments::inputs>(executor, weights, tensors, [&](auto& b) { return reduced(b, 1.0); });
+        },
+        std::forward<Args>(args)...);
   }
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return bound<arguments::with_gradients>([&](auto& b) { return reduced(b, 1.0); },
-                                            std::forward<Args>(args)...);
+    return detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          return bound<arguments::with_gradients>(executor, weights, tensors,
+                                                  [&](auto& b) { return reduced(b, 1.0); });
+        },
+        std::forward<Args>(args)...);
   }
   template <class... Args>
   void per_sample(Args&&... args) const {
-    bound<arguments::with_output>(
-        [&](auto& b) {
-          b.compute();
-          b.write_losses();
+    detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          bound<arguments::with_output>(executor, weights, tensors, [&](auto& b) {
+            b.compute();
+            b.write_losses();
+          });
         },
         std::forward<Args>(args)...);
   }
   template <class... Args>
   void backward(Args&&... args) const {
-    split_executor(
-        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                           Rest&&... rest) {
-          bound<arguments::with_gradients>(
-              [&](auto& b) {
-                with_upstream<double>(
-                    upstream,
-                    [&](auto const& u) {
-                      b.set_factors(u);
-                      b.compute();
-                    },
-                    [&](double u) { reduced(b, u); });
-              },
-              executor, std::forward<Rest>(rest)...);
+    detail::take_apart_backward(
+        [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
+          bound<arguments::with_gradients>(executor, weights, tensors, [&](auto& b) {
+            with_upstream<double>(
+                upstream,
+                [&](auto const& u) {
+                  b.set_factors(u);
+                  b.compute();
+                },
+                [&](double u) { reduced(b, u); });
+          });
         },
         std::forward<Args>(args)...);
   }
@@ -151,14 +158,14 @@ class info_nce_evaluation {
    private:
     void against_own() {
       executor(own_candidates<distance_type, info_nce_rule, E>{
-          loss.distance, {loss.temperature, true, true}, x[0], x[1], x[2], g[0], g[1], g[2], samples.left_out(),
+          loss.distance, {loss.temperature, negatives_are::own}, x[0], x[1], x[2], g[0], g[1], g[2], samples.left_out(),
           ratings.data(), with_gradient ? factors.data() : nullptr, negatives_each, x[0].rows,
           (negatives_each + 1) * x[0].length});
     }
 
     void against_shared() {
       batch_pairs<distance_type, info_nce_rule, E> const pairs{
-          loss.distance,  {loss.temperature, true, false}, x[0], x[2], samples.left_out(), ratings.data(),
+          loss.distance,  {loss.temperature, negatives_are::shared}, x[0], x[2], samples.left_out(), ratings.data(),
           factors.data(), x[1],                            true};
       gradient_sums<E> d_anchor(g[0]), d_positive(g[1]), d_negatives(g[2]);
       run_batch_pairs(pairs, with_gradient ? &d_anchor : nullptr, with_gradient ? &d_negatives : nullptr, executor,
@@ -195,26 +202,25 @@ class info_nce_evaluation {
     }
   };
 
-  template <arguments Given, class F, class... Args>
-  auto bound(F const& f, Args&&... args) const {
-    return detail::take_apart(
-        [&](auto const& executor, auto const& weights, auto const& tensors) {
-          constexpr std::size_t count = std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>>;
-          constexpr std::size_t inputs = Given == arguments::inputs           ? count
-                                         : Given == arguments::with_gradients ? count / 2
-                                                                              : count - 1;
-          static_assert((inputs == 2 || inputs == 3) && (Given != arguments::with_gradients || count == 2 * inputs),
-                        "sage: info_nce_loss takes anchor and positive, and negatives if they are not those of the "
-                        "batch; then as many gradient outputs for value_and_grad and backward, or one output for "
-                        "per_sample");
-          return with_element_of(
-              Loss::name, "anchor", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
-                return [&]<std::size_t... I>(std::index_sequence<I...>) {
-                  return bound_as<E, Given>(executor, weights, tensors, f, evaluated(std::get<I>(tensors))...);
-                }(std::make_index_sequence<inputs>{});
-              });
-        },
-        std::forward<Args>(args)...);
+  // Calls f(batch).
+  template <arguments Given, class Executor, class Weights, class Tensors, class F>
+  auto bound(Executor const& executor, Weights const& weights, Tensors const& tensors, F const& f) const {
+    constexpr std::size_t count = std::tuple_size_v<Tensors>;
+    constexpr std::size_t inputs = Given == arguments::inputs           ? count
+                                   : Given == arguments::with_gradients ? count / 2
+                                                                        : count - 1;
+    constexpr bool counts =
+        (inputs == 2 || inputs == 3) && (Given != arguments::with_gradients || count == 2 * inputs);
+    static_assert(counts,
+                  "sage: info_nce_loss takes anchor and positive, and negatives if they are not those of the batch; "
+                  "then as many gradient outputs for value_and_grad and backward, or one output for per_sample; "
+                  "backward takes the upstream gradient before all of them");
+    if constexpr (counts)
+      return with_element_of(Loss::name, "anchor", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+          return bound_as<E, Given>(executor, weights, tensors, f, evaluated(std::get<I>(tensors))...);
+        }(std::make_index_sequence<inputs>{});
+      });
   }
 
   template <class E, arguments Given, class Executor, class Weights, class Tensors, class F, class... Inputs>

@@ -52,30 +52,37 @@ class labelled_batch_evaluation {
 
   template <class... Args>
   auto value(Args&&... args) const {
-    return bound<2>([&](auto const& e, auto& b, auto&&) { return reduced(e, b, 1.0, skip); },
-                    std::forward<Args>(args)...);
+    return detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          return bound<2>(weights, tensors, [&](auto& b, none_t) { return reduced(executor, b, 1.0, skip); });
+        },
+        std::forward<Args>(args)...);
   }
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return bound<3>([&](auto const& e, auto& b, auto&& g) { return reduced(e, b, 1.0, g); },
-                    std::forward<Args>(args)...);
+    return detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          return bound<3>(weights, tensors, [&](auto& b, auto& g) { return reduced(executor, b, 1.0, g); });
+        },
+        std::forward<Args>(args)...);
   }
   template <class... Args>
   void per_sample(Args&&... args) const {
-    bound<3>([&](auto const& e, auto& b, auto&& out) { unreduced(e, b, out); }, std::forward<Args>(args)...);
+    detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          bound<3>(weights, tensors, [&](auto& b, auto& out) { unreduced(executor, b, out); });
+        },
+        std::forward<Args>(args)...);
   }
   template <class... Args>
   void backward(Args&&... args) const {
-    split_executor(
-        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                           Rest&&... rest) {
-          bound<3>(
-              [&](auto const& e, auto& b, auto&& g) {
-                with_upstream<double>(
-                    upstream, [&](auto const& u) { weighted_anchors(e, b, u, g); },
-                    [&](double u) { reduced(e, b, u, g); });
-              },
-              executor, std::forward<Rest>(rest)...);
+    detail::take_apart_backward(
+        [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
+          bound<3>(weights, tensors, [&](auto& b, auto& g) {
+            with_upstream<double>(
+                upstream, [&](auto const& u) { weighted_anchors(executor, b, u, g); },
+                [&](double u) { reduced(executor, b, u, g); });
+          });
         },
         std::forward<Args>(args)...);
   }
@@ -104,25 +111,21 @@ class labelled_batch_evaluation {
           factors(x.rows) {}
   };
 
-  // Calls f(executor, batch, the argument after the labels).
-  template <std::size_t Tensors, class F, class... Args>
-  auto bound(F const& f, Args&&... args) const {
-    return detail::take_apart(
-        [&](auto const& executor, auto const& weights, auto const& tensors) {
-          static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(tensors)>> == Tensors,
-                        "sage: this loss takes embeddings and labels, then one gradient output for value_and_grad "
-                        "and backward, or one output for per_sample");
-          return with_element_of(
-              Loss::name, "embeddings", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
-                return bound_as<E>(executor, weights, tensors, f, evaluated(std::get<0>(tensors)));
-              });
-        },
-        std::forward<Args>(args)...);
+  // Calls f(batch, the argument behind the labels or none).
+  template <std::size_t Expected, class Weights, class Tensors, class F>
+  auto bound(Weights const& weights, Tensors const& tensors, F const& f) const {
+    constexpr bool counts = std::tuple_size_v<Tensors> == Expected;
+    static_assert(counts,
+                  "sage: this loss takes embeddings and labels, then one gradient output for value_and_grad and "
+                  "backward, or one output for per_sample; backward takes the upstream gradient before all of them");
+    if constexpr (counts)
+      return with_element_of(Loss::name, "embeddings", std::get<0>(tensors), [&]<class E>(std::type_identity<E>) {
+        return bound_as<E>(weights, tensors, f, evaluated(std::get<0>(tensors)));
+      });
   }
 
-  template <class E, class Executor, class Weights, class Tensors, class F, class X>
-  auto bound_as(Executor const& executor, Weights const& weights, Tensors const& tensors, F const& f,
-                X const& embeddings) const {
+  template <class E, class Weights, class Tensors, class F, class X>
+  auto bound_as(Weights const& weights, Tensors const& tensors, F const& f, X const& embeddings) const {
     loss_.validate();
     auto const v = input_view<E>(Loss::name, "embeddings", embeddings);
     static_assert(decltype(v)::space == memory_space::host,
@@ -130,10 +133,10 @@ class labelled_batch_evaluation {
     require_rank(Loss::name, "embeddings", v);
     batch<E, std::remove_const_t<decltype(v)>> b(v, weights);
     read_labels(std::get<1>(tensors), b);
-    if constexpr (std::tuple_size_v < Tensors >> 2) {
-      return f(executor, b, std::get<2>(tensors));
+    if constexpr (std::tuple_size_v<Tensors> == 3) {
+      return f(b, std::get<2>(tensors));
     } else {
-      return f(executor, b, none_t{});
+      return f(b, none_t{});
     }
   }
 

@@ -58,86 +58,87 @@ class sage_evaluation {
 
   template <class... Args>
   auto value(Args&&... args) const {
-    return take_apart<0>(
-        [&](auto const& executor, auto const& x, auto const&) {
-          auto dz = no_gradients(x), de = no_gradients(x);
-          return terms(executor, x, 1.0, dz, de);
+    return detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          return bound<0>(weights, tensors, [&](auto const& x, auto const&) {
+            auto dz = no_gradients(x), de = no_gradients(x);
+            return terms(executor, x, 1.0, dz, de);
+          });
         },
         std::forward<Args>(args)...);
   }
 
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return take_apart<2>(
-        [&](auto const& executor, auto const& x, auto const& outputs) {
-          return with_gradients(x, outputs, [&](auto& dz, auto& de) { return terms(executor, x, 1.0, dz, de); });
+    return detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          return bound<2>(weights, tensors, [&](auto const& x, auto const& outputs) {
+            return with_gradients(x, outputs, [&](auto& dz, auto& de) { return terms(executor, x, 1.0, dz, de); });
+          });
         },
         std::forward<Args>(args)...);
   }
 
   template <class... Args>
   void per_sample(Args&&... args) const {
-    take_apart<1>(
-        [&](auto const& executor, auto const& x, auto const& outputs) {
-          unreduced(executor, x, std::get<0>(outputs));
+    detail::take_apart(
+        [this](auto const& executor, auto const& weights, auto const& tensors) {
+          bound<1>(weights, tensors, [&](auto const& x, auto const& outputs) {
+            unreduced(executor, x, std::get<0>(outputs));
+          });
         },
         std::forward<Args>(args)...);
   }
 
   template <class... Args>
   void backward(Args&&... args) const {
-    split_executor(
-        [&]<class Executor, class Upstream, class... Rest>(Executor const& executor, Upstream&& upstream,
-                                                          Rest&&... rest) {
-          take_apart<2>(
-              [&](auto const&, auto const& x, auto const& outputs) {
-                with_gradients(x, outputs, [&](auto& dz, auto& de) {
-                  with_upstream<double>(
-                      upstream, [&](auto const& u) { weighted_rows(executor, x, u, dz, de); },
-                      [&](double u) { terms(executor, x, u, dz, de); });
-                });
-              },
-              std::forward<Rest>(rest)...);
+    detail::take_apart_backward(
+        [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
+          bound<2>(weights, tensors, [&](auto const& x, auto const& outputs) {
+            with_gradients(x, outputs, [&](auto& dz, auto& de) {
+              with_upstream<double>(
+                  upstream, [&](auto const& u) { weighted_rows(executor, x, u, dz, de); },
+                  [&](double u) { terms(executor, x, u, dz, de); });
+            });
+          });
         },
         std::forward<Args>(args)...);
   }
 
  private:
-  // Calls f(executor, operands, tuple of the arguments after the labels).
-  template <int Outputs, class F, class... Args>
-  decltype(auto) take_apart(F const& f, Args&&... args) const {
-    return detail::take_apart(
-        [&]<class Weights, class Tensors>(auto const& executor, Weights const& weights,
-                                          Tensors const& tensors) -> decltype(auto) {
-          static_assert(std::tuple_size_v<Tensors> == 3 + Outputs,
-                        "sage: sage_loss takes sage::views of the logits, sage::views of the embeddings and the "
-                        "labels; then sage::views of both gradients for value_and_grad and backward, or one "
-                        "output for per_sample; sage::weights(w) last");
-          return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
-            return bind(executor, weights, std::get<0>(tensors), std::get<1>(tensors), std::get<2>(tensors), f,
-                        std::tie(std::get<3 + I>(tensors)...));
-          }(std::make_index_sequence<static_cast<std::size_t>(Outputs)>{});
-        },
-        std::forward<Args>(args)...);
+  // Calls f(operands, tuple of the arguments behind the labels).
+  template <int Outputs, class Weights, class Tensors, class F>
+  decltype(auto) bound(Weights const& weights, Tensors const& tensors, F const& f) const {
+    constexpr bool counts = std::tuple_size_v<Tensors> == 3 + Outputs;
+    static_assert(counts,
+                  "sage: sage_loss takes sage::views of the logits, sage::views of the embeddings and the labels; "
+                  "then sage::views of both gradients for value_and_grad and backward, or one output for per_sample; "
+                  "sage::weights(w) last; backward takes the upstream gradient before all of them");
+    if constexpr (counts)
+      return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+        return bind(weights, std::get<0>(tensors), std::get<1>(tensors), std::get<2>(tensors), f,
+                    std::tie(std::get<3 + I>(tensors)...));
+      }(std::make_index_sequence<static_cast<std::size_t>(Outputs)>{});
   }
 
-  template <class Executor, class Weights, class Z, class H, class Labels, class F, class Outputs>
-  decltype(auto) bind(Executor const& executor, Weights const& weights, Z const& z, H const& e, Labels const& labels,
-                      F const& f, Outputs const& outputs) const {
-    static_assert(is_views<Z> && is_views<H>, "sage: logits and embeddings are given as sage::views(x, plus, minus)");
-    return with_element_of(Loss::name, "logits", z.x, [&]<class E>(std::type_identity<E>) -> decltype(auto) {
-      return with_labels(Loss::name, labels, [&](auto const& y) -> decltype(auto) {
-        return bind_views<E>(executor, weights, y, f, outputs, evaluated(z.x), evaluated(z.plus), evaluated(z.minus),
-                             evaluated(e.x), evaluated(e.plus), evaluated(e.minus));
+  template <class Weights, class Z, class H, class Labels, class F, class Outputs>
+  decltype(auto) bind(Weights const& weights, Z const& z, H const& e, Labels const& labels, F const& f,
+                      Outputs const& outputs) const {
+    constexpr bool given_as_views = is_views<Z> && is_views<H>;
+    static_assert(given_as_views, "sage: logits and embeddings are given as sage::views(x, plus, minus)");
+    if constexpr (given_as_views)
+      return with_element_of(Loss::name, "logits", z.x, [&]<class E>(std::type_identity<E>) -> decltype(auto) {
+        return with_labels(Loss::name, labels, [&](auto const& y) -> decltype(auto) {
+          return bind_views<E>(weights, y, f, outputs, evaluated(z.x), evaluated(z.plus), evaluated(z.minus),
+                               evaluated(e.x), evaluated(e.plus), evaluated(e.minus));
+        });
       });
-    });
   }
 
-  template <class E, class Executor, class Weights, class Labels, class F, class Outputs, class Z, class Zp, class Zm,
-            class H, class Hp, class Hm>
-  decltype(auto) bind_views(Executor const& executor, Weights const& weights, Labels const& labels, F const& f,
-                            Outputs const& outputs, Z const& z, Zp const& zp, Zm const& zm, H const& e, Hp const& ep,
-                            Hm const& em) const {
+  template <class E, class Weights, class Labels, class F, class Outputs, class Z, class Zp, class Zm, class H,
+            class Hp, class Hm>
+  decltype(auto) bind_views(Weights const& weights, Labels const& labels, F const& f, Outputs const& outputs, Z const& z,
+                            Zp const& zp, Zm const& zm, H const& e, Hp const& ep, Hm const& em) const {
     loss_.validate();
     auto const zv = views(input_view<E>(Loss::name, "logits", z), input_view<E>(Loss::name, "logits of x+", zp),
                           input_view<E>(Loss::name, "logits of x-", zm));
@@ -161,7 +162,7 @@ class sage_evaluation {
     return with_weights<E>(Loss::name, weights, rows, [&](auto const& w) -> decltype(auto) {
       sage_operands<E, std::remove_cv_t<decltype(zv)>, std::remove_cv_t<decltype(ev)>, Labels,
                     std::remove_cvref_t<decltype(w)>> const x{zv, ev, labels, w, rows};
-      return f(executor, x, outputs);
+      return f(x, outputs);
     });
   }
 

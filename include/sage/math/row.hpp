@@ -26,7 +26,7 @@ SAGE_ABI_BEGIN
 /// States, conclusions and R are class templates of the one parameter V whose members all are V, with the neutral
 /// element of `combine` as default member initialisers. The loss is that of the row; the gradient includes the
 /// factor `row.upstream`. `conclude` may be missing: the state is its own conclusion. A state may say
-/// `static constexpr int partial_states`: how many of it a long row is divided over, to hide latencies.
+/// `static constexpr int partial_states`: over how many of it, 1, 2 or 4, a long row is divided, to hide latencies.
 ///
 /// A formula whose later passes need again what is dear to compute says `static constexpr int kept = n`: n values at
 /// every position that it keeps between passes. `accumulate` and `gradient` then take an object k behind the row, with

@@ -6,7 +6,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <type_traits>
 
 namespace sage {
@@ -29,8 +28,7 @@ at::Tensor cam_alignment_loss(at::Tensor const& features, at::Tensor const& clas
                               at::Tensor const& weights = {}) {
   detail::operands<2> const x{
       options.name, {"features", "class_weights"}, {features, class_weights}, weights};
-  at::Tensor const y = detail::int64_labels(labels, options.name);
-  return detail::reduced(options, x, view<std::int64_t const>(y), x.undifferentiated("maps", maps));
+  return detail::reduced_with_labels(options, x, labels, x.undifferentiated("maps", maps));
 }
 
 }  // namespace libtorch

@@ -26,8 +26,7 @@ at::Tensor contrastive_loss(at::Tensor const& first, at::Tensor const& second, a
                             sage::contrastive_loss<Distance, Hinge> const& options = {},
                             at::Tensor const& weights = {}) {
   detail::operands<2> const x{options.name, {"first", "second"}, {first, second}, weights};
-  at::Tensor const y = detail::int64_labels(labels, options.name);
-  return detail::reduced(options, x, view<std::int64_t const>(y));
+  return detail::reduced_with_labels(options, x, labels);
 }
 
 /// Its unreduced values, (…).

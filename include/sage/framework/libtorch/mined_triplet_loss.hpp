@@ -6,8 +6,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-
 namespace sage {
 SAGE_ABI_BEGIN
 namespace libtorch {
@@ -28,8 +26,7 @@ at::Tensor mined_triplet_loss(at::Tensor const& embeddings, at::Tensor const& la
                               sage::mined_triplet_loss<Mining, Distance, Hinge> const& options = {},
                               at::Tensor const& weights = {}) {
   detail::operands<1> const x{options.name, {"embeddings"}, {embeddings}, weights};
-  at::Tensor const y = detail::int64_labels(labels, options.name);
-  return detail::reduced(options, x, view<std::int64_t const>(y));
+  return detail::reduced_with_labels(options, x, labels);
 }
 
 }  // namespace libtorch

@@ -6,8 +6,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-
 namespace sage {
 SAGE_ABI_BEGIN
 namespace libtorch {
@@ -24,8 +22,7 @@ template <class Distance = cosine>
 at::Tensor nt_xent_loss(at::Tensor const& embeddings, at::Tensor const& labels,
                         sage::nt_xent_loss<Distance> const& options = {}, at::Tensor const& weights = {}) {
   detail::operands<1> const x{options.name, {"embeddings"}, {embeddings}, weights};
-  at::Tensor const y = detail::int64_labels(labels, options.name);
-  return detail::reduced(options, x, view<std::int64_t const>(y));
+  return detail::reduced_with_labels(options, x, labels);
 }
 
 }  // namespace libtorch

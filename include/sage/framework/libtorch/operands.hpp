@@ -160,6 +160,13 @@ at::Tensor reduced(Loss const& loss, Operands const& x, Extra const&... extra) {
   return x.differentiable(x.scalar(value));
 }
 
+/// The same of a loss whose first `extra` are labels of any integer type.
+template <class Loss, class Operands, class... Extra>
+at::Tensor reduced_with_labels(Loss const& loss, Operands const& x, at::Tensor const& labels, Extra const&... extra) {
+  at::Tensor const y = int64_labels(labels, x.function());
+  return reduced(loss, x, view<std::int64_t const>(y), extra...);
+}
+
 /// The losses of the rows, differentiable.
 template <class Loss, class Operands, class... Extra>
 at::Tensor unreduced(Loss const& loss, Operands const& x, Extra const&... extra) {
