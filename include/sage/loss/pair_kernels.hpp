@@ -4,6 +4,7 @@
 #include <sage/core/index.hpp>
 #include <sage/exec/passes.hpp>
 #include <sage/formula/paired_rows.hpp>
+#include <sage/loss/gradient_sums.hpp>
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/math/pack.hpp>
@@ -14,13 +15,6 @@
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
-
-/// One row in memory.
-template <class T>
-struct strided_row {
-  T* data;
-  index_t stride;
-};
 
 /// A distance and what its gradient needs, for upstream 1.
 template <class Distance, class A>

@@ -26,12 +26,12 @@ SAGE_ABI_BEGIN
 /// Source:    Crum, Sweet and Czajka, arXiv 2511.12744, for the composition of the terms.
 /// Shapes:    logits (…, K), embeddings (…, D), labels (…) of any integer type, weights (…). Any strides.
 /// Units:     nats for the logit terms, the embedding's distance for the triplet term.
-/// Precision: that of the terms. Of half types each gradient element is rounded once for every term that reaches it:
-///            three for logits, two for x⁺'s. sage::libtorch::sage_loss widens halves and rounds once.
+/// Precision: that of the terms. Halves are computed in float: each loss and gradient element is rounded once.
 /// Edge:      a term of weight 0 is not evaluated and reported as 0; an output no term reaches is set to 0. Samples
 ///            with the ignored label are left out of both cross entropies only.
 /// Errors:    shape_error, argument_error, before any write. Outputs overlap neither inputs nor each other.
-/// Cost:      one pass over its operands for each term; O(N) memory, on the stack up to 512 rows.
+/// Cost:      one pass over its operands for each term; O(N) memory, on the stack up to 512 rows; for halves up to
+///            6 N (K + D) floats more.
 /// Example:   examples/quickstart_eigen.cpp
 template <class Distance = normalized_euclidean, class Divergence = jensen_shannon, class Degradation = no_check>
 struct sage_loss {

@@ -3,7 +3,9 @@
 #include <sage/core/config.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/evaluate.hpp>
+#include <sage/loss/gradient_sums.hpp>
 #include <sage/loss/row_table.hpp>
+#include <sage/loss/sage_operands.hpp>
 #include <sage/loss/views.hpp>
 #include <sage/tensor/overlap.hpp>
 #include <sage/tensor/shape.hpp>
@@ -39,17 +41,6 @@ struct sage_result {
 
 namespace detail {
 
-/// The views, labels and weights of one call, every type resolved.
-template <class E, class Z, class H, class Labels, class Weights>
-struct sage_operands {
-  using element = E;
-  Z z;  // views_t of logits
-  H e;  // views_t of embeddings
-  Labels labels;
-  Weights weights;
-  index_t rows;
-};
-
 /// The members of sage_loss: validates everything, then evaluates term after term. `Loss` is sage_loss<…>.
 template <class Loss>
 class sage_evaluation {
@@ -60,9 +51,11 @@ class sage_evaluation {
   auto value(Args&&... args) const {
     return detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<0>(weights, tensors, [&](auto const& x, auto const&) {
-            auto dz = no_gradients(x), de = no_gradients(x);
-            return terms(executor, x, 1.0, dz, de);
+          return bound<0>(weights, tensors, [&](auto const& given, auto const&) {
+            return in_accumulator(given, [&](auto const& x) {
+              auto dz = no_gradients(x), de = no_gradients(x);
+              return terms(executor, x, 1.0, dz, de);
+            });
           });
         },
         std::forward<Args>(args)...);
@@ -72,8 +65,10 @@ class sage_evaluation {
   auto value_and_grad(Args&&... args) const {
     return detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<2>(weights, tensors, [&](auto const& x, auto const& outputs) {
-            return with_gradients(x, outputs, [&](auto& dz, auto& de) { return terms(executor, x, 1.0, dz, de); });
+          return bound<2>(weights, tensors, [&](auto const& given, auto const& outputs) {
+            return with_gradients(given, outputs, [&](auto const& x, auto& dz, auto& de) {
+              return terms(executor, x, 1.0, dz, de);
+            });
           });
         },
         std::forward<Args>(args)...);
@@ -83,8 +78,8 @@ class sage_evaluation {
   void per_sample(Args&&... args) const {
     detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          bound<1>(weights, tensors, [&](auto const& x, auto const& outputs) {
-            unreduced(executor, x, std::get<0>(outputs));
+          bound<1>(weights, tensors, [&](auto const& given, auto const& outputs) {
+            in_accumulator(given, [&](auto const& x) { unreduced(executor, x, std::get<0>(outputs)); });
           });
         },
         std::forward<Args>(args)...);
@@ -94,8 +89,8 @@ class sage_evaluation {
   void backward(Args&&... args) const {
     detail::take_apart_backward(
         [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
-          bound<2>(weights, tensors, [&](auto const& x, auto const& outputs) {
-            with_gradients(x, outputs, [&](auto& dz, auto& de) {
+          bound<2>(weights, tensors, [&](auto const& given, auto const& outputs) {
+            with_gradients(given, outputs, [&](auto const& x, auto& dz, auto& de) {
               with_upstream<double>(
                   upstream, [&](auto const& u) { weighted_rows(executor, x, u, dz, de); },
                   [&](double u) { terms(executor, x, u, dz, de); });
@@ -178,18 +173,27 @@ class sage_evaluation {
     auto de = views(slot<Operands>("d_embeddings", e.x, x.e.x), slot<Operands>("d_embeddings of x+", e.plus, x.e.x),
                     slot<Operands>("d_embeddings of x-", e.minus, x.e.x));
     require_disjoint(x, dz, de);
-    struct zero_rest {  // outputs that no term has written
-      decltype(dz)& z;
-      decltype(de)& e;
-      void operator()() const {
-        zero(z.x), zero(z.plus), zero(z.minus), zero(e.x), zero(e.plus), zero(e.minus);
+    return in_accumulator(x, [&](auto const& wide) {
+      if constexpr (std::is_same_v<decltype(wide), Operands const&>) {
+        return followed_by([&] { return f(wide, dz, de); },
+                           [&] { zero(dz.x), zero(dz.plus), zero(dz.minus), zero(de.x), zero(de.plus), zero(de.minus); });
+      } else {
+        using sums = gradient_sums<typename Operands::element>;
+        sums zx(dz.x), zp(dz.plus), zm(dz.minus), ex(de.x), ep(de.plus), em(de.minus);
+        auto wz = views(zx.output(), zp.output(), zm.output()), we = views(ex.output(), ep.output(), em.output());
+        return followed_by([&] { return f(wide, wz, we); },
+                           [&] { zx.finish(), zp.finish(), zm.finish(), ex.finish(), ep.finish(), em.finish(); });
       }
-    } const finish{dz, de};
-    if constexpr (std::is_void_v<decltype(f(dz, de))>) {
-      f(dz, de);
+    });
+  }
+
+  template <class F, class Finish>
+  static auto followed_by(F const& f, Finish const& finish) {
+    if constexpr (std::is_void_v<decltype(f())>) {
+      f();
       finish();
     } else {
-      auto const result = f(dz, de);
+      auto const result = f();
       finish();
       return result;
     }
@@ -247,7 +251,7 @@ class sage_evaluation {
   // Calls f(member of sage_result, weight of the term, its loss, the samples' weights, inputs, outputs) term by term.
   template <class Operands, class DZ, class DE, class F>
   void each_term(Operands const& x, DZ& dz, DE& de, F const& f) const {
-    using result = sage_result<accumulator_t<typename Operands::element>>;
+    using result = sage_result<typename Operands::element>;
     f(&result::classification, 1.0, loss_.classification_term(), none_t{}, std::tie(x.z.x, x.labels), std::tie(dz.x));
     if (double const w = loss_.positive_classification_weight; w > 0)
       f(&result::positive_classification, w, loss_.classification_term(), x.weights, std::tie(x.z.plus, x.labels),
@@ -281,7 +285,7 @@ class sage_evaluation {
 
   template <class Executor, class Operands, class DZ, class DE>
   auto terms(Executor const& executor, Operands const& x, double upstream, DZ& dz, DE& de) const {
-    using A = accumulator_t<typename Operands::element>;
+    using A = typename Operands::element;
     using wide = wide_t<A>;
     sage_result<A> r;
     wide total = wide(0);
@@ -303,12 +307,12 @@ class sage_evaluation {
 
   template <class Executor, class Operands, class Upstream, class DZ, class DE>
   void weighted_rows(Executor const& executor, Operands const& x, Upstream const& upstream, DZ& dz, DE& de) const {
-    using E = typename Operands::element;
-    auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, x.rows);
-    row_buffer<E> scaled(x.rows);
+    using A = typename Operands::element;
+    auto const u = per_sample_input<typename Operands::given>(Loss::name, "upstream", upstream, x.rows);
+    row_buffer<A> scaled(x.rows);
     each_term(x, dz, de, [&](auto, double weight, auto const& term, auto const& w, auto const& in, auto out) {
       for (index_t i = 0; i < x.rows; ++i)
-        scaled[i] = static_cast<E>(static_cast<accumulator_t<E>>(*u.row(i)) * static_cast<accumulator_t<E>>(weight));
+        scaled[i] = static_cast<A>(*u.row(i)) * static_cast<A>(weight);
       strided_view const row_upstream{scaled.data(), extents{x.rows}};
       with_options(term, [&](auto const& options) {
         std::apply([&](auto&&... args) { evaluation(options).backward(executor, row_upstream, args...); },
@@ -321,11 +325,10 @@ class sage_evaluation {
 
   template <class Executor, class Operands, class Out>
   void unreduced(Executor const& executor, Operands const& x, Out& out) const {
-    using E = typename Operands::element;
-    using A = accumulator_t<E>;
+    using A = typename Operands::element;
+    using E = typename Operands::given;
     auto const to = per_sample_output<E>(Loss::name, out, x.rows);
-    row_buffer<E> term_losses(x.rows);
-    row_buffer<A> total(x.rows);
+    row_buffer<A> term_losses(x.rows), total(x.rows);
     for (index_t i = 0; i < x.rows; ++i) total[i] = A(0);
     auto dz = no_gradients(x), de = no_gradients(x);
     each_term(x, dz, de, [&](auto, double weight, auto const& term, auto const& w, auto const& in, auto const&) {
@@ -336,7 +339,7 @@ class sage_evaluation {
         return 0;
       });
       for (index_t i = 0; i < x.rows; ++i)
-        total[i] = total[i] + static_cast<A>(weight) * static_cast<A>(term_losses[i]);
+        total[i] = total[i] + static_cast<A>(weight) * term_losses[i];
     });
     for (index_t i = 0; i < x.rows; ++i) *to.row(i) = static_cast<E>(total[i]);
   }
