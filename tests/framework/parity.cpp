@@ -1,5 +1,7 @@
 // Vector code for one target: every instruction set computes these losses against their definitions in tests/loss.
+#if !defined(SAGE_NO_DISPATCH)
 #define SAGE_NO_DISPATCH
+#endif
 
 #include "framework/torch.hpp"
 

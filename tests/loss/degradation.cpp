@@ -1,5 +1,6 @@
 #include "loss/compare.hpp"
 
+#include <limits>
 #include <sage/loss/degradation.hpp>
 
 #include <cmath>
@@ -95,4 +96,18 @@ TEST_CASE("Without a margin violated, repel has loss and gradient zero") {
   auto const r = sage::degradation_loss<sage::repel<>>{}.value_and_grad(z, minus, g, h);
   CHECK((r.value == 0 && r.active == 0));
   CHECK((g[0] == 0 && g[1] == 0 && h[0] == 0 && h[1] == 0));
+}
+
+TEST_CASE("An inactive hinge has gradient 0, even where the divergence is infinite") {
+  float const inf = std::numeric_limits<float>::infinity();
+  std::vector<float> const z{0, 0}, plus{1, 0}, minus{0, -inf};
+  std::vector<float> d(2, 42), d_plus(2, 42), d_minus(2, 42);
+  sage::degradation_loss<sage::repel<sage::kullback_leibler>> const repel{};
+  CHECK(repel.value_and_grad(z, minus, d, d_minus).value == 0);
+  for (auto const& g : {d, d_minus})
+    for (float const x : g) CHECK(x == 0);
+  sage::degradation_loss<sage::rank<sage::kullback_leibler>> const rank{};
+  CHECK(rank.value_and_grad(z, plus, minus, d, d_plus, d_minus).value == 0);
+  for (auto const& g : {d, d_plus, d_minus})
+    for (float const x : g) CHECK(x == 0);
 }

@@ -1,6 +1,8 @@
 // Vector code for one target: the edges are matters of the formulas. Bad rows among good ones with every instruction
 // set: triplet_margin.cpp, distances.cpp, consistency.cpp, cross_entropy.cpp.
+#if !defined(SAGE_NO_DISPATCH)
 #define SAGE_NO_DISPATCH
+#endif
 
 #include "loss/every_loss.hpp"
 

@@ -106,10 +106,11 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
             level == isa::baseline ? unit * std::abs(x * c) : 0);
       auto const u = static_cast<float>(i) / 2000;
       for (float const sign : {-1.0f, 1.0f}) {
-        float const y = sign * u * u * u;
-        real series = 0, term = 1;  // the difference would cancel
+        float const y = sign * 4 * u * u * u;
+        real const e = reference::exp(y);
+        real series = 0, term = 1;  // where the difference would cancel
         for (int k = 1; k < 30; ++k) series += term *= real(y) / k;
-        see(worst_expm1, sage::math::expm1_near_zero(V(y)).v[0], series);
+        see(worst_expm1, sage::math::expm1_moderate(V(y)).v[0], u < 0.5f ? series : e - 1);
         float const divisor = 1e-30f + 2 * u * u * u;
         see(worst_fraction, sage::math::fraction(V(sign * u * divisor), V(divisor)).v[0],
             real(sign * u * divisor) / real(divisor));
@@ -132,7 +133,7 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
   CAPTURE(worst_exp / unit, worst_expm1 / unit, worst_log / unit, worst_defect / unit, worst_artanh / unit,
           worst_fraction / unit);
   CHECK((worst_exp > 0 && worst_exp <= 1.7 * unit));
-  CHECK((worst_expm1 > 0 && worst_expm1 <= 2.4 * unit));
+  CHECK((worst_expm1 > 0 && worst_expm1 <= 3 * unit));
   CHECK((worst_fraction > 0 && worst_fraction <= 2.4 * unit));
   CHECK((worst_log > 0 && worst_log <= 2 * unit));
   CHECK((worst_defect > 0 && worst_defect <= 2.2 * unit));

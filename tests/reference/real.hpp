@@ -86,6 +86,7 @@ inline real log(real x) {
 inline real sqrt(real x) {
   if (is_nan(x) || x < 0) return not_a_number();
   if (x == 0 || x == infinity()) return x;
+  if (x < detail::power_of_two(-16000)) return sqrt(x * detail::power_of_two(512)) * detail::power_of_two(-256);
   int const half = detail::exponent_of(x) >> 1;
   real const m = x * detail::power_of_two(-2 * half);  // in [1, 4)
   real y = std::sqrt(static_cast<double>(m));

@@ -14,6 +14,10 @@ inline constexpr bool is_half = false;
 template <>
 inline constexpr bool is_half<_Float16> = true;
 #endif
+#if defined(__STDCPP_BFLOAT16_T__)  // std::bfloat16_t
+template <>
+inline constexpr bool is_half<decltype(0.0bf16)> = true;
+#endif
 
 /// The type in which rows of T are accumulated: float for halves, T itself for float, double, long double and
 /// autodiff scalars. Specialise it for a scalar whose operators give expressions instead of values: see

@@ -73,6 +73,14 @@ struct repel_formula : softmax_divergence<Divergence> {
     out.scale = math::select(x < V(0), V(0), -out.scale);
     return out;
   }
+  /// An inactive hinge has no gradient, whatever the slope of an infinite divergence is.
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const& r, Kept const& kept_here,
+                                           result<V> const& out) const {
+    auto const g = base::gradient(z, r, kept_here, out);
+    auto const inactive = out.scale == V(0);
+    return {{math::select(inactive, V(0), g[0]), math::select(inactive, V(0), g[1])}};
+  }
 };
 
 /// Row program of `rank`: operands z, z⁺, z⁻.
@@ -155,7 +163,10 @@ struct rank_formula {
                                            result<V> const& out) const {
     auto const plus = of.gradient(lanes<V, 2>{{z[0], z[1]}}, r, kept_here, out.plus);
     auto const minus = of.gradient(lanes<V, 2>{{z[0], z[2]}}, r, kept_here.from(base::kept), out.minus);
-    return {{plus[0] + minus[0], plus[1], minus[1]}};
+    auto const inactive = out.plus.scale == V(0);
+    V const zero = V(0);
+    return {{math::select(inactive, zero, V(plus[0] + minus[0])), math::select(inactive, zero, plus[1]),
+             math::select(inactive, zero, minus[1])}};
   }
 };
 

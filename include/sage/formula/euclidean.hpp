@@ -17,7 +17,7 @@ SAGE_ABI_BEGIN
 /// Source:    torch.nn.functional.pairwise_distance, p = 2; with eps::none torch.cdist, with eps::inside_root
 ///            optax.
 /// Edge:      squares are summed in the accumulator: rows further apart than 1.8e19 in float are at distance
-///            ∞, nearer than 1e-22 at 0; lp{.p = 2} has no such limits, in two passes.
+///            ∞, nearer than 1e-23 at 0; lp{.p = 2} has no such limits, in two passes.
 ///
 /// A distance is a class with these members; a user's own stands in the place of this one without a change to
 /// the library (examples/own_distance.cpp). One that must see the whole rows first has a state `first` too,

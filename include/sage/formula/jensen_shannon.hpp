@@ -46,7 +46,8 @@ struct jensen_shannon {
   }
   template <class V>
   SAGE_HD SAGE_INLINE V value(sums<V> const& a) const {
-    return V(scalar_of<V>(beta)) * a.p + V(scalar_of<V>(1 - beta)) * a.q;
+    // Shares of denormal probabilities may be rounded below 0.
+    return math::larger(V(0), V(V(scalar_of<V>(beta)) * a.p + V(scalar_of<V>(1 - beta)) * a.q));
   }
   /// β p (log(p/m) − KL(p‖m)), (1−β) q (log(q/m) − KL(q‖m)).
   template <class V, class Kept>

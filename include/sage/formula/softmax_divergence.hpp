@@ -6,6 +6,8 @@
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
 
+#include <limits>
+
 namespace sage {
 SAGE_ABI_BEGIN
 
@@ -66,7 +68,8 @@ struct softmax_divergence {
   template <class V>
   struct shifts {
     V p, q;                           // max z_p, max z_q
-    V from_p, from_q, between;        // x T = ((z_p − from_p) − (z_q − from_q)) − between
+    V from_p, from_q, between;        // x T = ((z_p − from_p) − (z_q − from_q)) − between − between_error
+    V between_error;
     math::exponent_factor<V> factor;  // 1/T
   };
   template <class V>
@@ -109,28 +112,33 @@ struct softmax_divergence {
 
   template <class V>
   SAGE_HD SAGE_INLINE shifts<V> conclude(maxima<V> const& m, row<V> const&) const {
-    // Rows of like logits: from the differences of their classes. Rows far apart: from the distances to the maxima, so
-    // that a constant that only one row has costs no digit, and nothing overflows.
-    V const zero = V(0), between = m.p - m.q;
-    auto const far_apart = math::magnitude(between) > V(scalar_of<V>(8 * temperature));
+    // From the differences of the classes; where these would overflow, from the distances to the maxima.
+    V const zero = V(0), between = math::rounded(V(m.p - m.q));
+    auto const moderate = math::magnitude(between) < largest_difference<V>();
     return {m.p,
             m.q,
-            math::select(far_apart, m.p, zero),
-            math::select(far_apart, m.q, zero),
-            math::select(far_apart, zero, between),
+            math::select(moderate, zero, m.p),
+            math::select(moderate, zero, m.q),
+            math::select(moderate, between, zero),
+            math::select(moderate, math::difference_error(m.p, m.q, between), zero),
             math::exponent_factor_of<V>(1 / temperature)};
   }
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
                                       Kept const& kept_here, shifts<V> const& m) const {
-    // Rounded, for -ffast-math must not re-associate it.
-    V const apart = math::rounded(math::rounded(z[0] - m.from_p) - math::rounded(z[1] - m.from_q));
-    V const x = math::rounded(apart - m.between) * m.factor.c;
-    auto const is_near = math::magnitude(x) < V(1);
+    // Every difference with what its rounding took: a constant that one row has costs no digit. Infinite logits have
+    // infinite differences, and no rounding.
+    V const z_p = math::rounded(V(z[0] - m.from_p)), z_q = math::rounded(V(z[1] - m.from_q));
+    V const apart = math::rounded(V(z_p - z_q));
+    V const lost = math::select(math::magnitude(apart) < largest_difference<V>(),
+                                math::difference_error(z_p, z_q, apart) - m.between_error, V(0));
+    V const x = (math::rounded(V(apart - m.between)) + lost) * m.factor.c;
     V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
     V const exp_p = math::exp_of_product(V(z[0] - m.p), m.factor);
-    V const d = math::select(is_near, q * math::expm1_near_zero(x), exp_p - q);
+    // Near exponentials share their relative error, which their difference would magnify; one that underflows has none.
+    auto const is_near = math::magnitude(math::select(q > V(0), x, math::infinity<V>())) < V(4);
+    V const d = math::select(is_near, q * math::expm1_moderate(x), exp_p - q);
     V const p =
         math::select(is_near, q + d, exp_p);  // not the rounding of two exponentials, but their ratio's
     kept_here.set(0, p);
@@ -195,6 +203,11 @@ struct softmax_divergence {
   }
 
  private:
+  /// Of logits whose differences of differences are finite.
+  template <class V>
+  SAGE_HD SAGE_INLINE static V largest_difference() {
+    return V(std::numeric_limits<scalar_of<V>>::max() / scalar_of<V>(8));
+  }
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE probability_pair<V> pair_of(Kept const& kept_here, normalizers<V> const& n) const {
     probability_pair<V> c;

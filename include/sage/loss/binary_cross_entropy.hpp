@@ -87,8 +87,9 @@ auto with_weights_of(Loss const& loss, F const& f, Args&... args) {
 /// Edge:      logits of rank 1, (N), are one sample of N labels, as everywhere: N samples of one logit are (N, 1).
 ///            z = ±∞ costs 0 if the target agrees fully, else ∞, as does a row whose labels sum to more than the
 ///            largest number of the type. NaN makes its row NaN. Targets are not checked; one of ±∞ gives ±∞ or NaN.
-/// Errors:    shape_error, argument_error (ε outside [0, 1], weights < 0, over_labels neither mean nor sum),
-///            before any write.
+///            Element weights are not checked either.
+/// Errors:    shape_error, argument_error (ε outside [0, 1], positive weights or weights of samples < 0, over_labels
+///            neither mean nor sum), before any write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   binary_cross_entropy_loss{}.value_and_grad(z, y, d_z, sage::positive_weights(w))
 struct binary_cross_entropy_loss {

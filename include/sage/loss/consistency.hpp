@@ -48,7 +48,8 @@ SAGE_ABI_BEGIN
 ///            The other divergences: at most 1.6e-6 for the value and 9.1e-7 for the gradients in float, 9e-16 in
 ///            double (tests/loss/divergences.cpp).
 /// Edge:      a logit −∞ is a class of probability 0, and so is one that underflows; a row of nothing but −∞, or
-///            with +∞ or NaN, gives NaN for that row only; K = 1 and equal rows give 0 with gradient 0; finite
+///            with +∞ or NaN, gives NaN for that row only; K = 1 (one logit for yes or no: binary_consistency_loss) and
+///            equal rows give 0 with gradient 0; finite
 ///            logits up to the largest float are exact in this sense, too. N = 0 has the mean NaN. As β → 0 or 1
 ///            JS → 0, JS/β → KL(p‖q) and JS/(1−β) → KL(q‖p); β = 0 and 1 themselves are for
 ///            generalized_jensen_shannon.

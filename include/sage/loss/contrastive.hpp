@@ -22,7 +22,8 @@ SAGE_ABI_BEGIN
 ///            x).
 /// Source:    Hadsell, Chopra and LeCun, CVPR 2006, whose label Y is 1 − y here. y = 1 for a similar pair is
 ///            the convention of sentence-transformers' ContrastiveLoss (equal to it with cosine and margin =
-///            0.5) and of tfa.losses.ContrastiveLoss (twice the values: no ½ there).
+///            0.5) and of tfa.losses.ContrastiveLoss (twice the values: no ½ there). With cosine, hinge::clamp and
+///            margin = 1 − m it is torch.nn.CosineEmbeddingLoss(m), whose labels −1 are 0 here.
 ///            pytorch-metric-learning's ContrastiveLoss (pos_margin, neg_margin) has hinge::clamp and
 ///            normalized_euclidean, and takes means over the active positive and negative pairs apart.
 /// Shapes:    u, v (…, D); y (…) of any integer type; per-sample values (…); gradients like their inputs. Any

@@ -21,7 +21,8 @@ SAGE_ABI_BEGIN
 ///            z, y, d_z). A matrix t of the logits' type in the place of the labels y holds probabilities;
 ///            they may be differentiated by: loss.value_and_grad(z, t, d_z, d_t), where d_t may be left out.
 ///            class_weights(w) and weights(s), of the samples, stand last, in any order.
-/// Source:    equals torch.nn.CrossEntropyLoss(weight, ignore_index, label_smoothing, reduction). The mean
+/// Source:    equals torch.nn.CrossEntropyLoss(weight, ignore_index, label_smoothing, reduction), whose classes are
+///            dimension 1, here the last one; optax.softmax_cross_entropy(_with_integer_labels). The mean
 ///            divides by Σ s_i w_{y_i} over the samples that are not ignored, with probabilities by Σ s_i,
 ///            however much they sum to. Where PyTorch errs: an ignored sample that holds NaN gets a NaN
 ///            gradient; a probability 0 of a logit −∞ gives NaN, not 0; in float the gradient of a prediction
@@ -35,8 +36,9 @@ SAGE_ABI_BEGIN
 ///            as in PyTorch, with gradients 0; with sample weights it is 0. A logit −∞ is a class of
 ///            probability 0: loss ∞ if τ > 0 there,
 ///            else nothing. A row of nothing but −∞, or with +∞ or NaN, gives NaN for that row only. K = 1
-///            gives 0. A loss beyond the largest number of the type is ∞, with ε > 0 also one whose Σ_k (lse − z_k)
-///            is; its gradient is finite. Probabilities are not checked; one of ±∞ gives ±∞ or NaN.
+///            gives 0: one logit for yes or no is for binary_cross_entropy_loss. A loss beyond the largest number of
+///            the type is ∞, with ε > 0 also one whose Σ_k (lse − z_k) is; its gradient is finite. Probabilities are not
+///            checked; one of ±∞ gives ±∞ or NaN.
 /// Errors:    shape_error, argument_error (a label outside [0, K), ε outside [0, 1], weights < 0), before any
 ///            write.
 /// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.

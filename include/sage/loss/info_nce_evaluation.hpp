@@ -44,7 +44,7 @@ class info_nce_evaluation {
   template <class... Args>
   void per_sample(Args&&... args) const {
     detail::take_apart(
-        [this](auto const& executor, auto const& weights, auto const& tensors) {
+        [&](auto const& executor, auto const& weights, auto const& tensors) {
           bound<arguments::with_output>(executor, weights, tensors, [&](auto& b) {
             b.compute();
             b.write_losses();

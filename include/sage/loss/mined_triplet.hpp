@@ -46,7 +46,8 @@ SAGE_ABI_BEGIN
 /// Source:    pytorch-metric-learning: TripletMarginLoss(margin)(x, y, miner(x, y)) with its default
 ///            distance, which is normalized_euclidean, and its default reducer, which is
 ///            reduction::mean_active; miner BatchHardMiner() for batch_hard, TripletMarginMiner(margin,
-///            "semihard") for semi_hard, none or "all" for batch_all; smooth_loss=True is hinge::softplus.
+///            "semihard") with the loss's margin for semi_hard, none or "all" for batch_all; smooth_loss=True is
+///            hinge::softplus.
 ///            Its swap is not offered. Where two positives or negatives are equally hard the first is taken;
 ///            torch.max leaves that open. Equal rows of one class have gradient 0.
 /// Shapes:    x (…, D); y (…) of any integer type and value; per-sample values (…); d_x like x. Any strides.
@@ -54,8 +55,8 @@ SAGE_ABI_BEGIN
 /// Precision: distances from differences of rows. (pytorch-metric-learning takes torch.cdist's scalar products
 ///            for more than 25 rows, whose digits cancel where rows are near.)
 /// Edge:      an anchor without a positive or without a negative has loss 0 and no triplet; a row with NaN or
-///            infinity gives NaN for itself and is neither positive nor negative of another; an empty batch
-///            has value 0.
+///            infinity gives NaN for itself and is neither positive nor negative of another, nor are rows whose
+///            distance overflows; an empty batch has value 0.
 /// Errors:    shape_error, argument_error (margin < 0, d_x overlaps x), before any write.
 /// Cost:      N² distances of D elements, twice for the gradient of a mean. batch_all and semi_hard besides
 ///            sort each anchor's distances, N² log N (halves, float and double with hinge::clamp), or

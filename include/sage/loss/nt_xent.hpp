@@ -53,7 +53,7 @@ SAGE_ABI_BEGIN
 ///            0 keep their digits.
 /// Edge:      a sample alone in its label has no pair and is a negative of the others; without negatives a
 ///            pair has loss 0, and it counts. A row with NaN or infinity gives NaN for itself where it has a
-///            pair, and is neither positive nor negative of another. An empty batch has value 0.
+///            pair, and is neither positive nor negative of another, nor are rows whose distance overflows. An empty batch has value 0.
 /// Errors:    shape_error, argument_error (temperature ≤ 0, d_x overlaps x), before any write.
 /// Cost:      N² distances of D elements, twice for the gradient of mean_active. Memory O(N): 64 rows of N
 ///            distances, with gradients (2 + |slope|) times that; for halves N·D floats more. The result is

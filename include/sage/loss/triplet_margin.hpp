@@ -68,7 +68,7 @@ auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f);
 /// Edge:      equal rows have gradient 0 where their distance is 0 (a square root written by hand gives NaN in
 ///            PyTorch and JAX); with eps inside the norm, the default, it is ε√D, as in PyTorch, and the gradient
 ///            finite; a tie of swap divides the gradient ½/½; a NaN row gives NaN for itself and is counted in
-///            non_finite; a distance whose square overflows (1.8e19 in float) is ∞, one whose square vanishes
+///            non_finite; a negative with ∞ has loss 0, and gradient NaN, as in PyTorch; a distance whose square overflows (1.8e19 in float) is ∞, one whose square vanishes
 ///            (below 1e-23) is 0 without eps, both as in PyTorch; lp avoids both; cosine and normalized_euclidean
 ///            take a row whose square overflows as 0, as torch.nn.functional.normalize does; D = 0: every distance
 ///            is 0 (1 for cosine); the mean of an empty batch is NaN. `active` counts l > 0: with softplus all

@@ -53,7 +53,17 @@ SAGE_HD SAGE_INLINE V rounded(V const& x) {
 #if SAGE_SIMD
   if constexpr (is_pack<V>) detail::fence(r.v);
 #endif
+#if defined(__FAST_MATH__) && defined(__SSE2__) && !defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) __asm__("" : "+x"(r));
+#endif
   return r;
+}
+
+/// What rounding has taken from d = x − y: exactly x − y − d, for finite d. Source: Knuth, TAOCP 2, 4.2.2.
+template <class V>
+SAGE_HD SAGE_INLINE V difference_error(V const& x, V const& y, V const& d) {
+  V const t = rounded(V(d - x));
+  return rounded(V(x - rounded(V(d - t)))) - rounded(V(y + t));
 }
 
 /// The larger operand; the second where either is NaN.
@@ -120,14 +130,14 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
 }
 
-/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ 1, x/y for |x| ≤ y, logarithms of some ranges, artanh s − s for |s| ≤ ¼:
+/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ 4, x/y for |x| ≤ y, logarithms of some ranges, artanh s − s for |s| ≤ ¼:
 /// see the packs of float, for which these are shorter than the general functions.
 template <class V>
 SAGE_HD SAGE_INLINE V exp_of_product(V const& x, exponent_factor<V> const& c) {
   return exp(x * c.c);
 }
 template <class V>
-SAGE_HD SAGE_INLINE V expm1_near_zero(V const& x) {
+SAGE_HD SAGE_INLINE V expm1_moderate(V const& x) {
   return expm1(x);
 }
 template <class V>
