@@ -31,7 +31,8 @@ SAGE_ABI_BEGIN
 ///            formula/jensen_shannon.hpp; PyTorch has no such function (two kl_div calls lose all digits at z
 ///            ≈ z⁺). consistency_loss<kullback_leibler> is kl_div(log_softmax(z⁺/T), log_softmax(z/T),
 ///            log_target=True) with reduction batchmean, which errs: NaN where a class has the probability 0
-///            in z, and values below 0.
+///            in z, and values below 0. Of log-probabilities as logits the same is LigerKLDIVLoss(log_target=True)
+///            with reduction batchmean, and the mean of optax.losses.kl_divergence(log q, p).
 /// Shapes:    z, z⁺ (…, K), K ≥ 1; per-sample values (…); gradients like their inputs. Any strides.
 /// Units:     nats; at β = ½ between 0 and ln 2.
 /// Precision: never negative. Largest relative errors of the value and of the norms of the gradients against 113 bits,
@@ -89,9 +90,9 @@ struct consistency_loss {
     }
   }
   void validate() const {
-    detail::require_no_defect(name, {detail::unless_temperature("temperature", temperature),
-                                     detail::unless_temperature("logit_scale", logit_scale),
-                                     detail::defect_of(divergence)});
+    detail::require_no_defect(
+        name, {detail::unless_temperature("temperature", temperature),
+               detail::unless_temperature("logit_scale", logit_scale), detail::defect_of(divergence)});
   }
 
   template <class... Args>
