@@ -254,7 +254,7 @@ SAGE_INLINE pack<float, N> exp_of_product(pack<float, N> const& x,
 }
 
 /// e^x and 1 − e^x for x ≤ 0, each to its own relative precision; of NaN, as of −∞, 0 and 1. Below 2^−126.5 the ratio
-/// is 0. Relative errors at most 1.3 · 2^−24 both.
+/// is 0. Relative errors at most 1.3 · 2^−24 and 1.4 · 2^−24.
 template <int N>
 SAGE_INLINE decay<pack<float, N>> decay_of(pack<float, N> const& x) noexcept {
   using namespace detail;
