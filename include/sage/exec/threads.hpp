@@ -21,6 +21,7 @@ class threads {
   template <class Problem>
   void operator()(Problem const& p) const {
     thread_pool& pool = *pool_;
+    if (pool.size() == 1) return inner_(p);
     auto const parallel_for = [&pool](index_t count, auto const& body) { pool(count, body); };
     parallel<decltype(parallel_for)>{parallel_for, inner_}(p);
   }
