@@ -59,19 +59,30 @@ int main() {
   sage::exec::isa const level = sage::exec::best_isa();
   std::puts(level == avx512 ? "avx512" : level == avx2 ? "avx2" : "sse2");
 
-  for (auto [n, d] : {std::pair<index_t, index_t>{64, 512}, {16, 2048}})
-    count("triplet " + std::to_string(n) + "x" + std::to_string(d), {n * d, n * d, n * d}, n, 1,
-          [n, d](auto& x, auto& g, auto&) {
-            auto const of = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{n, d}}; };
+  struct shape {  // Clang captures no structured bindings
+    index_t rows, length;
+  };
+  for (shape const s : {shape{64, 512}, shape{16, 2048}}) {
+    index_t const size = s.rows * s.length;
+    count("triplet " + std::to_string(s.rows) + "x" + std::to_string(s.length), {size, size, size}, s.rows, 1,
+          [s](auto& x, auto& g, auto&) {
+            auto const of = [s](auto& v) {
+              return sage::strided_view{v.data(), sage::extents{s.rows, s.length}};
+            };
             sage::triplet_margin_loss<>{.margin = 1}.value_and_grad(of(x[0]), of(x[1]), of(x[2]), of(g[0]),
                                                                     of(g[1]), of(g[2]));
           });
-  for (auto [n, k] : {std::pair<index_t, index_t>{64, 1000}, {256, 10}, {256, 2}})
-    count("consistency " + std::to_string(n) + "x" + std::to_string(k), {n * k, n * k}, n, k,
-          [n, k](auto& x, auto& g, auto&) {
-            auto const of = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{n, k}}; };
+  }
+  for (shape const s : {shape{64, 1000}, shape{256, 10}, shape{256, 2}}) {
+    index_t const size = s.rows * s.length;
+    count("consistency " + std::to_string(s.rows) + "x" + std::to_string(s.length), {size, size}, s.rows,
+          s.length, [s](auto& x, auto& g, auto&) {
+            auto const of = [s](auto& v) {
+              return sage::strided_view{v.data(), sage::extents{s.rows, s.length}};
+            };
             sage::consistency_loss<>{}.value_and_grad(of(x[0]), of(x[1]), of(g[0]), of(g[1]));
           });
+  }
   count("cross_entropy 64x1000", {64000}, 64, 1000, [](auto& x, auto& g, auto& labels) {
     auto const of = [&](auto& v) { return sage::strided_view{v.data(), sage::extents{64, 1000}}; };
     sage::cross_entropy_loss{}.value_and_grad(of(x[0]), labels, of(g[0]));
