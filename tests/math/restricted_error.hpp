@@ -61,7 +61,7 @@ inline constexpr function functions[] = {
      [](float x) { return std::exp(double(x)); }, none},
     {"decay_of, gap", 1.5, [](float x) { return x < -0.0f && x >= -100; },
      [](float x) { return -std::expm1(double(x)); }, none},
-    {"fraction", 2.4, [](float y) { return y >= 1e-30f && y <= 0x1p125f && dividend(y) != 0; },
+    {"fraction", 3.3, [](float y) { return y >= 1e-30f && y <= 0x1p125f && dividend(y) != 0; },
      [](float y) { return double(dividend(y)) / double(y); }, none},
     {"log1p_of_fraction", 4.1, [](float x) { return x > 0 && x <= 1; },
      [](float x) { return std::log1p(double(x)); }, none},

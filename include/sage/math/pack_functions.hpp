@@ -271,8 +271,8 @@ SAGE_INLINE decay<pack<float, N>> decay_of(pack<float, N> const& x) noexcept {
 }
 
 /// x/y for |x| ≤ y, y a positive normal number: from an approximate reciprocal, where the processor has one of twelve
-/// bits or more, for a division takes as long as ten multiplications. Relative error at most 2.4 · 2^−24 for
-/// 1e-30 ≤ y ≤ 2^125, else more.
+/// bits or more, for a division takes as long as ten multiplications. Relative error at most 3.3 · 2^−24 for
+/// 1e-30 ≤ y ≤ 2^125 with a reciprocal of 1.5 · 2^−12, else more.
 template <int N>
 SAGE_INLINE pack<float, N> fraction(pack<float, N> const& x, pack<float, N> const& y) noexcept {
 #if defined(__x86_64__) && !defined(__clang__)  // which checks registers before it knows the target
