@@ -53,7 +53,7 @@
 #endif
 
 // _Float16: GCC 12 announces its limits on all targets, and has the type in C++ on x86 alone.
-#if SAGE_HAS_FLOAT16 && (defined(__clang__) || defined(__SSE2__) || __GNUC__ >= 13)
+#if defined(__FLT16_MANT_DIG__) && (defined(__clang__) || defined(__SSE2__) || __GNUC__ >= 13)
 #define SAGE_HAS_FLOAT16 1
 #else
 #define SAGE_HAS_FLOAT16 0
