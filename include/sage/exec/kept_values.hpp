@@ -57,7 +57,7 @@ class kept_values {
 // The formula's functions, with or without kept values.
 
 template <class Formula, class State, class X, class Row, class Kept, class... Earlier>
-SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r,
+SAGE_HD SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r,
                             [[maybe_unused]] Kept const& kept, Earlier const&... earlier) {
   if constexpr (kept_by < Formula >> 0) {
     f.accumulate(a, x, r, kept, earlier...);
@@ -67,7 +67,7 @@ SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r
 }
 
 template <class Formula, class X, class Row, class Kept, class Result>
-SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r, [[maybe_unused]] Kept const& kept,
+SAGE_HD SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r, [[maybe_unused]] Kept const& kept,
                           Result const& result) {
   if constexpr (kept_by < Formula >> 0) {
     return f.gradient(x, r, kept, result);

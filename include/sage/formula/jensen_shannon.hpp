@@ -80,7 +80,7 @@ struct jensen_shannon {
     auto const p_greater = c.difference > V(0);
     V const g = math::select(p_greater, c.p, c.q), l = math::select(p_greater, c.q, c.p);
     V const s =
-        math::fraction(math::magnitude(c.difference), math::larger(sum, V(std::numeric_limits<T>::min())));
+        math::fraction(math::magnitude(c.difference), math::larger(sum, math::smallest_normal<V>()));
     V const s2 = s * s;
     auto const is_near = s < V(T(0.25));
     math::logarithm<V> const g_log = math::log1p_of_fraction(s);
@@ -112,7 +112,7 @@ struct jensen_shannon {
   template <class V>
   SAGE_HD SAGE_INLINE static void one_side(V const& p, V const& v, V& share, V& p_log) {
     using T = scalar_of<V>;
-    V const tiny = V(std::numeric_limits<T>::min());
+    V const tiny = math::smallest_normal<V>();
     auto const is_near = math::magnitude(v) < V(T(0.25)) * p;
     // p = 0 contributes v. Neither m/p nor its logarithm must be infinite: 0 · ∞ would be NaN.
     V const divisor = math::larger(p, tiny), m = math::larger(V(p + v), tiny);

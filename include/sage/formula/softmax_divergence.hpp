@@ -206,7 +206,7 @@ struct softmax_divergence {
   /// Of logits whose differences of differences are finite.
   template <class V>
   SAGE_HD SAGE_INLINE static V largest_difference() {
-    return V(std::numeric_limits<scalar_of<V>>::max() / scalar_of<V>(8));
+    return math::largest_number<V>() / V(scalar_of<V>(8));
   }
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE probability_pair<V> pair_of(Kept const& kept_here, normalizers<V> const& n) const {

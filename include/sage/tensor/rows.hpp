@@ -25,7 +25,7 @@ struct rows_view {
   std::size_t outer_rank = 0;  // dimensions left after merging
 
   /// The first element of row i.
-  SAGE_INLINE T* row(index_t i) const noexcept {
+  SAGE_HD SAGE_INLINE T* row(index_t i) const noexcept {
     if (outer_rank == 1) return data + i * outer[0].stride;
     index_t offset = 0;
     for (std::size_t d = outer_rank; d-- > 0;) {
@@ -47,7 +47,7 @@ auto as_rows(View const& v) noexcept {
   r.length = v.extent(last);
   r.stride = v.stride(last);
   r.rows = 1;
-  for (std::size_t d = 0; d < last; ++d) {
+  for (std::size_t d = 0; d != last; ++d) {
     index_t const extent = v.extent(d), stride = v.stride(d);
     r.rows *= extent;
     if (extent == 1) continue;
