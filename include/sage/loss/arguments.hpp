@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/memory_space.hpp>
 #include <sage/core/option_defect.hpp>
 #include <sage/exec/executor.hpp>
 #include <sage/exec/simd.hpp>
@@ -241,10 +242,18 @@ void with_numbers(char const* function, char const* name, T const& t, F const& f
   }
 }
 
+/// Host executors read host memory.
+template <class View>
+constexpr void require_host() noexcept {
+  static_assert(std::remove_cvref_t<View>::space == memory_space::host,
+                "sage: this tensor lives on a CUDA device; host executors read host memory");
+}
+
 /// The elements of an input that has one for each row.
 template <class E, class T>
 auto per_sample_input(char const* function, char const* name, T const& t, index_t rows) {
   auto const v = input_view<E>(function, name, t);
+  require_host<decltype(v)>();
   require_rank(function, name, v);
   require_one_per_row(function, name, v, rows);
   return as_elements(v);
@@ -299,6 +308,7 @@ template <class E, class Weights, class F>
 decltype(auto) with_weights(char const* function, Weights const& weights, index_t rows, F const& f) {
   auto const& given = evaluated(weights);
   auto const checked = [&](auto const& v) {
+    require_host<decltype(v)>();
     require_rank(function, "weights", v);
     require_one_per_row(function, "weights", v, rows);
     auto const elements = as_elements(v);
