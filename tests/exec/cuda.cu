@@ -105,7 +105,7 @@ void compare(char const* name, Call const& call) {
     both<T> a(numbers<T>(rows * length, 1)), b(numbers<T>(rows * length, 2)), c(numbers<T>(rows * length, 3)),
         g(numbers<T>(rows * length, 4));
     both<int> labels(y);
-    both<sage::loss_result<A>> result({{}});
+    both<sage::loss_result<A>> result(std::vector<sage::loss_result<A>>(1));
     call(sage::exec::emulated_device<>{}, a.view(rows, length), b.view(rows, length), c.view(rows, length),
          sage::strided_view{labels.host.data(), sage::extents{rows}}, g.view(rows, length),
          sage::into(result.host.data()));
@@ -166,7 +166,7 @@ std::string message_of(F const& f) {
 
 void refuse_mistakes() {
   both<float> x(numbers<float>(12, 1));
-  both<sage::loss_result<float>> result({{}});
+  both<sage::loss_result<float>> result(std::vector<sage::loss_result<float>>(1));
   sage::consistency_loss<> const loss;
   auto const on_host = sage::device_view(x.host.data(), 3, 4), on_device = x.device_view(3, 4);
   auto const text =

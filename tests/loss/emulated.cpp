@@ -39,26 +39,24 @@ void check(Subject const& s, problem const& p, answers const& expected) {
   }
 }
 
-template <class Subject>
+/// In the element types T; double, which compiles as long again, for the losses alone.
+template <class... T, class Subject>
 void check_everywhere(Subject const& s) {
-  for (index_t const length : {2, 7, 33, 70}) {
-    auto const p = Subject::random(3, length, static_cast<std::uint64_t>(length));
+  for (index_t const length : {2, 33, 70}) {
+    auto const p = Subject::random(2, length, static_cast<std::uint64_t>(length));
     auto const expected = s.expected(p);
-    for_each_layout([&] {
-      check<float>(s, p, expected);
-      check<double>(s, p, expected);
-    });
+    for_each_layout([&] { (check<T>(s, p, expected), ...); });
   }
 }
 
 }  // namespace
 
 TEST_CASE("Every loss is that of its definition in every layout of a GPU, and so are its gradients") {
-  for_each_loss([](auto const& s) { check_everywhere(s); });
+  for_each_loss([](auto const& s) { check_everywhere<float, double>(s); });
 }
 
 TEST_CASE("Every distance, hinge and divergence is that of its definition in every layout of a GPU") {
-  for_each_variant([](auto const& s) { check_everywhere(s); });
+  for_each_variant([](auto const& s) { check_everywhere<float>(s); });
 }
 
 TEST_CASE("Halves are computed in float in every layout of a GPU, and rounded once") {

@@ -14,14 +14,6 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace exec {
 
-/// How the losses of a batch become its value.
-template <class A>
-struct batch_reduction {
-  divided_by by = divided_by::nothing;
-  bool hinged = false;  // an active row is one with l > 0
-  A upstream = A(1);    // ∂L/∂(value)
-};
-
 namespace detail {
 
 /// Memory for one evaluation: the losses of the rows, the sums of blocks, the factor of the gradients, and the states of

@@ -36,11 +36,11 @@ class row_numbers {
   }
 
   /// Are there any?
-  SAGE_HD SAGE_INLINE explicit operator bool() const noexcept { return type_ != type::none; }
+  SAGE_HD explicit operator bool() const noexcept { return type_ != type::none; }
 
   /// Number i, where the operands are of type T.
   template <class To, class T>
-  SAGE_HD SAGE_INLINE To get(index_t i) const noexcept {
+  SAGE_HD To get(index_t i) const noexcept {
     unsigned char const* const at = bytes_.row(i);
     switch (type_) {
       case type::element:
@@ -114,7 +114,7 @@ struct batch_rows {
   A factor = A(1);               // multiplies the upstream of every row
   A const* factor_at = nullptr;  // stands for it where the divisor of the mean is known to the device only
 
-  SAGE_HD SAGE_INLINE batch_row<A> parameters_of(index_t i) const noexcept {
+  SAGE_HD batch_row<A> parameters_of(index_t i) const noexcept {
     batch_row<A> r;
     if (labels) {
       r.label = labels.template get<index_t, T>(i);
@@ -139,6 +139,24 @@ struct batch_problem : row_problem<Formula, T>, batch_rows<T> {
   using batch_rows<T>::parameters_of;
 };
 
+/// What Σ w l is divided by: nothing, Σ w, or Σ w over the rows with l > 0.
+enum class divided_by : unsigned char { nothing, weights, active_weights };
+
+/// How the losses of a batch become its value.
+template <class A>
+struct batch_reduction {
+  divided_by by = divided_by::nothing;
+  bool hinged = false;  // an active row is one with l > 0
+  A upstream = A(1);    // ∂L/∂(value)
+};
+
+namespace detail {
+
+// Defined in batch_evaluation.hpp, which device executors include and losses need not.
+template <class Device, class Problem>
+class batch_evaluation;
+
+}  // namespace detail
 }  // namespace exec
 SAGE_ABI_END
 }  // namespace sage

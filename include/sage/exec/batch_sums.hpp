@@ -15,9 +15,6 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace exec {
 
-/// What Σ w l is divided by: nothing, Σ w, or Σ w over the rows with l > 0.
-enum class divided_by : unsigned char { nothing, weights, active_weights };
-
 namespace detail {
 
 /// The rows summed.
@@ -29,7 +26,7 @@ struct batch_totals {
 
 struct join_totals {
   template <class A>
-  SAGE_HD SAGE_INLINE void combine(batch_totals<A>& a, batch_totals<A> const& b) const {
+  SAGE_HD void combine(batch_totals<A>& a, batch_totals<A> const& b) const {
     a.loss = a.loss + b.loss;
     a.divisor = a.divisor + b.divisor;
     a.active += b.active;
@@ -67,7 +64,7 @@ struct sum_work {
   }
 
   template <class Block>
-  SAGE_HD SAGE_INLINE void operator()(Block const& block) const {
+  SAGE_HD void operator()(Block const& block) const {
     block.template for_each_group<most_threads>([&](auto const& group, int) {
       typename std::remove_cvref_t<decltype(group)>::template own<batch_totals<A>> part{};
       if (joins) {
@@ -94,7 +91,7 @@ struct sum_work {
   }
 
  private:
-  SAGE_HD SAGE_INLINE void add(batch_totals<A>& t, index_t i) const {
+  SAGE_HD void add(batch_totals<A>& t, index_t i) const {
     auto const r = rows_of.parameters_of(i);
     if (r.skipped) return;
     bool counts = by != divided_by::active_weights;
@@ -110,7 +107,7 @@ struct sum_work {
   }
 
   // 0 instead of 0/0 where weights, or the lack of active rows, make the divisor 0.
-  SAGE_HD SAGE_INLINE void conclude(batch_totals<A> const& t) const {
+  SAGE_HD void conclude(batch_totals<A> const& t) const {
     wide const divisor = by == divided_by::nothing ? wide(1) : t.divisor;
     bool const none = divisor == wide(0);
     if (result != nullptr) {
@@ -135,7 +132,7 @@ struct values_work {
   rows_view<T> out{};
 
   template <class Block>
-  SAGE_HD SAGE_INLINE void operator()(Block const& block) const {
+  SAGE_HD void operator()(Block const& block) const {
     block.template for_each_group<1>([&](auto const& group, int number) {
       group.for_each([&](int) {
         for (index_t i = block.number() * most_threads + number; i < rows;

@@ -39,8 +39,7 @@ inline constexpr int warp_size = 32;
 /// The states of all members joined into one that all have, in a fixed order: in a warp member r takes in member r + 16,
 /// then r + 8, … r + 1; then the warps in their order.
 template <class State, class Group, class Combiner>
-SAGE_HD SAGE_INLINE State combined(Group const& group, Combiner const& c,
-                                   typename Group::template own<State>& part) {
+SAGE_HD State combined(Group const& group, Combiner const& c, typename Group::template own<State>& part) {
   constexpr int width = Group::size < warp_size ? Group::size : warp_size;
   SAGE_UNROLL
   for (int n = width / 2; n > 0; n /= 2) {

@@ -28,6 +28,12 @@ inline constexpr bool last_is_long<pass_list<Last>> = [] {
   return false;
 }();
 
+/// Has a formula a conclusion of this state? (Asked where it is used, within a pack's scope, nvcc 13 answers for another.)
+template <class Formula, class State, class... Earlier>
+concept concludes = requires(Formula const& f, State const& s, Earlier const&... earlier) {
+  f.conclude(s, earlier...);
+};
+
 /// Positions of a chunk: 16 bytes of an operand.
 template <class Problem>
 inline constexpr int chunk_width = [] {
@@ -38,16 +44,11 @@ inline constexpr int chunk_width = [] {
   return whole && kept_by<typename Problem::formula_type> == 0 && !last_is_long<passes> ? width : 1;
 }();
 
-/// Bytes of the states of a formula's passes: the largest, and of all of them.
+/// Bytes of the states of a formula's passes.
 template <class Passes>
 struct state_bytes;
 template <class... States>
 struct state_bytes<pass_list<States...>> {
-  static constexpr int largest = [] {
-    int most = 0;
-    ((most = sizeof(States) > static_cast<unsigned>(most) ? static_cast<int>(sizeof(States)) : most), ...);
-    return most;
-  }();
   static constexpr int sum = (0 + ... + static_cast<int>(sizeof(States)));
   /// Of the passes before pass n.
   SAGE_HD static constexpr int before(int n) noexcept {
@@ -93,8 +94,8 @@ class cooperative_row {
   using values = spaced_values<A>;
 
  public:
-  SAGE_HD SAGE_INLINE cooperative_row(Group const& group, Problem const& p, index_t i, kept_memory<A> memory,
-                                      row_part const& part = {})
+  SAGE_HD cooperative_row(Group const& group, Problem const& p, index_t i, kept_memory<A> memory,
+                          row_part const& part = {})
       : group_(group), p_(p), i_(i), memory_(memory), part_(part), chunks_(p, i) {
     last_ = chunks_.count();
     if constexpr (Stage != whole_row) {
@@ -104,7 +105,7 @@ class cooperative_row {
     }
   }
 
-  SAGE_HD SAGE_INLINE void operator()() const {
+  SAGE_HD void operator()() const {
     auto const parameters = p_.parameters_of(i_);
     bool invalid = false;
     if constexpr (requires { parameters.invalid; }) invalid = parameters.invalid;
@@ -120,7 +121,7 @@ class cooperative_row {
   static constexpr bool writes = Stage == whole_row || Stage == static_cast<int>(pass_count<passes>);
 
   // Loss 0 and gradients 0, or all NaN where the row has no meaning.
-  SAGE_HD SAGE_INLINE void without_evaluation(bool invalid) const {
+  SAGE_HD void without_evaluation(bool invalid) const {
     A const x = invalid ? math::infinity<A>() * A(0) : A(0);
     store_loss(x);
     if (!p_.with_gradient) return;
@@ -129,7 +130,7 @@ class cooperative_row {
     });
   }
 
-  SAGE_HD SAGE_INLINE void store_loss(A const& loss) const {
+  SAGE_HD void store_loss(A const& loss) const {
     if (p_.losses == nullptr || part_.number != 0) return;
     group_.for_each([&](int rank) {
       if (rank == 0) p_.losses[i_] = loss;
@@ -138,8 +139,8 @@ class cooperative_row {
 
   // `refill(x, at, kept)` runs again, at one position, the passes before this one.
   template <class State, class... Later, class Refill, class... Earlier>
-  SAGE_HD SAGE_INLINE void run(pass_list<State, Later...>, row<A> const& r, Refill const& refill,
-                               Earlier const&... earlier) const {
+  SAGE_HD void run(pass_list<State, Later...>, row<A> const& r, Refill const& refill,
+                   Earlier const&... earlier) const {
     constexpr int pass = sizeof...(Earlier);
     typename Group::template own<State> part{};
     if constexpr (Stage == whole_row || Stage == pass) {
@@ -180,9 +181,9 @@ class cooperative_row {
   }
 
   template <class... Later, class State, class Refill, class... Earlier>
-  SAGE_HD SAGE_INLINE void go_on(pass_list<Later...>, row<A> const& r, State const& total,
-                                 Refill const& refill, Earlier const&... earlier) const {
-    if constexpr (requires { p_.formula.conclude(total, r, earlier...); }) {
+  SAGE_HD void go_on(pass_list<Later...>, row<A> const& r, State const& total, Refill const& refill,
+                     Earlier const&... earlier) const {
+    if constexpr (concludes<formula_type, State, row<A>, Earlier...>) {
       run(pass_list<Later...>{}, r, refill, earlier..., p_.formula.conclude(total, r, earlier...));
     } else {
       run(pass_list<Later...>{}, r, refill, earlier..., total);
@@ -190,8 +191,7 @@ class cooperative_row {
   }
 
   template <class Refill, class... Earlier>
-  SAGE_HD SAGE_INLINE void run(pass_list<>, row<A> const& r, Refill const& refill,
-                               Earlier const&... earlier) const {
+  SAGE_HD void run(pass_list<>, row<A> const& r, Refill const& refill, Earlier const&... earlier) const {
     auto const result = p_.formula.finalize(r, earlier...);
     store_loss(result.loss);
     if (!p_.with_gradient) return;
@@ -209,7 +209,7 @@ class cooperative_row {
   }
 
   // The kept values of position j: in the row's memory, or `again`.
-  SAGE_HD SAGE_INLINE values kept_at([[maybe_unused]] index_t j, [[maybe_unused]] A* again) const {
+  SAGE_HD values kept_at([[maybe_unused]] index_t j, [[maybe_unused]] A* again) const {
     if constexpr (recomputes) {
       return {again, 1};
     } else {
@@ -219,7 +219,7 @@ class cooperative_row {
 
   // The states of a pass of the parts of this row.
   template <class State>
-  SAGE_HD SAGE_INLINE State* states_of(int pass) const {
+  SAGE_HD State* states_of(int pass) const {
     index_t const rows_before = p_.rows * part_.count;
     return reinterpret_cast<State*>(part_.states + state_bytes<passes>::before(pass) * rows_before) +
            i_ * part_.count;

@@ -48,12 +48,13 @@ class cuda_memory {
       auto const at = reinterpret_cast<std::uintptr_t>(given.data);
       index_t const lost = static_cast<index_t>((alignment - at % alignment) % alignment);
       if (given.bytes < bytes + lost)
-        sage::detail::raise<argument_error>("sage::exec::cuda: the workspace has ", given.bytes, " bytes, expected ",
-                                            bytes + lost);
+        sage::detail::raise<argument_error>("sage::exec::cuda: the workspace has ", given.bytes,
+                                            " bytes, expected ", bytes + lost);
       data = static_cast<unsigned char*>(given.data) + lost;
     } else {
       void* p = nullptr;
-      sage::detail::require_cuda(cudaMallocAsync(&p, static_cast<std::size_t>(bytes), stream), "the workspace");
+      sage::detail::require_cuda(cudaMallocAsync(&p, static_cast<std::size_t>(bytes), stream),
+                                 "the workspace");
       data = static_cast<unsigned char*>(p);
       owned_ = true;
     }
@@ -114,8 +115,9 @@ struct cuda {
     int device = 0;
     sage::detail::require_cuda(cudaGetDevice(&device), "the current device");
     if (a.type == cudaMemoryTypeDevice && a.device != device)
-      sage::detail::raise<cuda_error>(function, ": ", name, " is on device ", a.device, ", the current device is ", device,
-                                      ": ", cudaGetErrorString(cudaErrorInvalidDevice));
+      sage::detail::raise<cuda_error>(function, ": ", name, " is on device ", a.device,
+                                      ", the current device is ", device, ": ",
+                                      cudaGetErrorString(cudaErrorInvalidDevice));
   }
 
   detail::cuda_memory memory(index_t bytes) const { return {stream, workspace, bytes}; }

@@ -18,8 +18,8 @@ template <class S>
 struct own_state {
   S value;
 
-  SAGE_HD SAGE_INLINE S& operator[](int) noexcept { return value; }
-  SAGE_HD SAGE_INLINE S const& operator[](int) const noexcept { return value; }
+  SAGE_HD S& operator[](int) noexcept { return value; }
+  SAGE_HD S const& operator[](int) const noexcept { return value; }
 };
 
 /// Any trivially copyable state as the 32-bit words that shuffles move.
@@ -39,7 +39,7 @@ class cuda_group {
   template <class S>
   using own = own_state<S>;
 
-  SAGE_HD SAGE_INLINE static int rank() noexcept {
+  SAGE_HD static int rank() noexcept {
 #if defined(__CUDA_ARCH__)
     return static_cast<int>(threadIdx.x) % Size;
 #else
@@ -48,11 +48,11 @@ class cuda_group {
   }
 
   template <class F>
-  SAGE_HD SAGE_INLINE void for_each(F const& f) const {
+  SAGE_HD void for_each(F const& f) const {
     f(rank());
   }
   template <class S>
-  SAGE_HD SAGE_INLINE own<S> shuffle_down(own<S> const& x, [[maybe_unused]] int n) const {
+  SAGE_HD own<S> shuffle_down(own<S> const& x, [[maybe_unused]] int n) const {
     auto w = __builtin_bit_cast(state_words<S>, x.value);
 #if defined(__CUDA_ARCH__)
     SAGE_UNROLL
@@ -61,7 +61,7 @@ class cuda_group {
     return {__builtin_bit_cast(S, w)};
   }
   template <class S>
-  SAGE_HD SAGE_INLINE S of_first(own<S> const& x) const {
+  SAGE_HD S of_first(own<S> const& x) const {
     if constexpr (Size == 1) {
       return x.value;
     } else {
@@ -74,7 +74,7 @@ class cuda_group {
     }
   }
   template <class S>
-  SAGE_HD SAGE_INLINE S* exchange() const noexcept {
+  SAGE_HD S* exchange() const noexcept {
 #if defined(__CUDA_ARCH__)
     __shared__ alignas(16) unsigned char memory[(Size > warp_size ? Size / warp_size : 1) * sizeof(S)];
     return reinterpret_cast<S*>(memory);
@@ -82,7 +82,7 @@ class cuda_group {
     return nullptr;
 #endif
   }
-  SAGE_HD SAGE_INLINE void sync() const noexcept {
+  SAGE_HD void sync() const noexcept {
 #if defined(__CUDA_ARCH__)
     if constexpr (Size > warp_size) __syncthreads();
 #endif
@@ -91,21 +91,21 @@ class cuda_group {
 
 /// The block of the calling thread.
 struct cuda_block {
-  SAGE_HD SAGE_INLINE index_t number() const noexcept {
+  SAGE_HD index_t number() const noexcept {
 #if defined(__CUDA_ARCH__)
     return blockIdx.x;
 #else
     return 0;
 #endif
   }
-  SAGE_HD SAGE_INLINE index_t count() const noexcept {
+  SAGE_HD index_t count() const noexcept {
 #if defined(__CUDA_ARCH__)
     return gridDim.x;
 #else
     return 1;
 #endif
   }
-  SAGE_HD SAGE_INLINE unsigned char* shared() const noexcept {
+  SAGE_HD unsigned char* shared() const noexcept {
 #if defined(__CUDA_ARCH__)
     extern __shared__ uint4 sage_shared_memory[];
     return reinterpret_cast<unsigned char*>(sage_shared_memory);
@@ -114,7 +114,7 @@ struct cuda_block {
 #endif
   }
   template <int Threads, class F>
-  SAGE_HD SAGE_INLINE void for_each_group(F const& f) const {
+  SAGE_HD void for_each_group(F const& f) const {
 #if defined(__CUDA_ARCH__)
     f(cuda_group<Threads>{}, static_cast<int>(threadIdx.x) / Threads);
 #else
@@ -124,7 +124,8 @@ struct cuda_block {
 };
 
 template <class Work>
-static __global__ void __launch_bounds__(Work::most_threads, 1) run_blocks(__grid_constant__ Work const work) {
+static __global__ void __launch_bounds__(Work::most_threads, 1)
+    run_blocks(__grid_constant__ Work const work) {
   work(cuda_block{});
 }
 

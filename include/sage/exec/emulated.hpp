@@ -20,7 +20,8 @@ namespace exec {
 
 namespace detail {
 
-/// A group whose members the calling thread plays one after the other, between every two exchanges.
+/// A group whose members the calling thread plays one after the other, between every two exchanges. (SAGE_HD: nvcc wants
+/// it of what schedules call, though no GPU does.)
 template <int Size>
 class emulated_group {
  public:
@@ -30,31 +31,31 @@ class emulated_group {
   struct own {
     S value[Size];
 
-    S& operator[](int rank) noexcept { return value[rank]; }
-    S const& operator[](int rank) const noexcept { return value[rank]; }
+    SAGE_HD S& operator[](int rank) noexcept { return value[rank]; }
+    SAGE_HD S const& operator[](int rank) const noexcept { return value[rank]; }
   };
 
   template <class F>
-  void for_each(F const& f) const {
+  SAGE_HD void for_each(F const& f) const {
     for (int rank = 0; rank < Size; ++rank) f(rank);
   }
   template <class S>
-  own<S> shuffle_down(own<S> const& x, int n) const {
+  SAGE_HD own<S> shuffle_down(own<S> const& x, int n) const {
     own<S> r = x;
     for (int rank = 0; rank < Size; ++rank)
       if (rank % warp_size + n < warp_size && rank + n < Size) r[rank] = x[rank + n];
     return r;
   }
   template <class S>
-  S of_first(own<S> const& x) const {
+  SAGE_HD S of_first(own<S> const& x) const {
     return x[0];
   }
   template <class S>
-  S* exchange() const noexcept {
+  SAGE_HD S* exchange() const noexcept {
     static_assert(sizeof(S) <= sizeof memory_[0]);
     return reinterpret_cast<S*>(&memory_[0]);
   }
-  void sync() const noexcept {}
+  SAGE_HD void sync() const noexcept {}
 
  private:
   struct alignas(std::max_align_t) largest_state {
@@ -66,15 +67,15 @@ class emulated_group {
 /// One block of a launch.
 class emulated_block {
  public:
-  emulated_block(index_t number, index_t count, int threads, unsigned char* shared) noexcept
+  SAGE_HD emulated_block(index_t number, index_t count, int threads, unsigned char* shared) noexcept
       : number_(number), count_(count), threads_(threads), shared_(shared) {}
 
-  index_t number() const noexcept { return number_; }
-  index_t count() const noexcept { return count_; }
-  unsigned char* shared() const noexcept { return shared_; }
+  SAGE_HD index_t number() const noexcept { return number_; }
+  SAGE_HD index_t count() const noexcept { return count_; }
+  SAGE_HD unsigned char* shared() const noexcept { return shared_; }
 
   template <int Threads, class F>
-  void for_each_group(F const& f) const {
+  SAGE_HD void for_each_group(F const& f) const {
     emulated_group<Threads> const group{};
     for (int g = 0; g < threads_ / Threads; ++g) f(group, g);
   }

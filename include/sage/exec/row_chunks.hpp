@@ -20,7 +20,7 @@ struct element_group {
 
 /// The bytes of a whole group at its own alignment: one instruction on a GPU.
 template <class Group>
-SAGE_HD SAGE_INLINE Group load_group(void const* from) noexcept {
+SAGE_HD Group load_group(void const* from) noexcept {
 #if defined(__CUDA_ARCH__)
   if constexpr (sizeof(Group) == sizeof(uint4))
     return __builtin_bit_cast(Group, *static_cast<uint4 const*>(from));
@@ -30,7 +30,7 @@ SAGE_HD SAGE_INLINE Group load_group(void const* from) noexcept {
   return g;
 }
 template <class Group>
-SAGE_HD SAGE_INLINE void store_group(void* to, Group const& g) noexcept {
+SAGE_HD void store_group(void* to, Group const& g) noexcept {
 #if defined(__CUDA_ARCH__)
   if constexpr (sizeof(Group) == sizeof(uint4)) {
     *static_cast<uint4*>(to) = __builtin_bit_cast(uint4, g);
@@ -53,7 +53,7 @@ class row_chunks {
   static constexpr bool groups = Width > 1 && std::is_trivially_copyable_v<T>;
 
  public:
-  SAGE_HD SAGE_INLINE row_chunks(Problem const& p, index_t i) noexcept : p_(p) {
+  SAGE_HD row_chunks(Problem const& p, index_t i) noexcept : p_(p) {
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) in_[k] = p.in[k].row(i);
     SAGE_UNROLL
@@ -70,11 +70,11 @@ class row_chunks {
   }
 
   /// How many chunks the row has.
-  SAGE_HD SAGE_INLINE index_t count() const noexcept { return (p_.length - first_ + Width - 1) / Width; }
+  SAGE_HD index_t count() const noexcept { return (p_.length - first_ + Width - 1) / Width; }
 
   /// Calls f(operands, column) for the positions of a chunk.
   template <class F>
-  SAGE_HD SAGE_INLINE void visit(index_t chunk, F const& f) const {
+  SAGE_HD void visit(index_t chunk, F const& f) const {
     index_t const j = first_ + chunk * Width;
     auto const x = load(j);
     SAGE_UNROLL
@@ -84,7 +84,7 @@ class row_chunks {
 
   /// Writes the gradients f(operands, column) of a chunk; it may stand in the place of its operands.
   template <class F>
-  SAGE_HD SAGE_INLINE void write(index_t chunk, F const& f) const {
+  SAGE_HD void write(index_t chunk, F const& f) const {
     index_t const j = first_ + chunk * Width;
     auto const x = load(j);
     lanes<lanes<A, gradients>, Width> g{};
@@ -95,7 +95,7 @@ class row_chunks {
   }
 
   /// Writes one number to all gradients of a chunk.
-  SAGE_HD SAGE_INLINE void fill(index_t chunk, A const& x) const {
+  SAGE_HD void fill(index_t chunk, A const& x) const {
     lanes<lanes<A, gradients>, Width> g{};
     SAGE_UNROLL
     for (int w = 0; w < Width; ++w)
@@ -104,13 +104,11 @@ class row_chunks {
   }
 
  private:
-  SAGE_HD SAGE_INLINE bool is_within(index_t j) const noexcept {
-    return Width == 1 || (j >= 0 && j < p_.length);
-  }
-  SAGE_HD SAGE_INLINE bool is_whole(index_t j) const noexcept { return j >= 0 && j + Width <= p_.length; }
+  SAGE_HD bool is_within(index_t j) const noexcept { return Width == 1 || (j >= 0 && j < p_.length); }
+  SAGE_HD bool is_whole(index_t j) const noexcept { return j >= 0 && j + Width <= p_.length; }
 
   // Elements by which the first contiguous operand is beyond an aligned address.
-  SAGE_HD SAGE_INLINE index_t misalignment() const noexcept {
+  SAGE_HD index_t misalignment() const noexcept {
     for (int k = 0; k < inputs; ++k)
       if (p_.in[k].stride == 1)
         return static_cast<index_t>(reinterpret_cast<std::uintptr_t>(in_[k]) / sizeof(T) % Width);
@@ -119,13 +117,13 @@ class row_chunks {
         return static_cast<index_t>(reinterpret_cast<std::uintptr_t>(out_[k]) / sizeof(T) % Width);
     return 0;
   }
-  SAGE_HD SAGE_INLINE bool is_aligned(T const* row) const noexcept {
+  SAGE_HD bool is_aligned(T const* row) const noexcept {
     return (reinterpret_cast<std::uintptr_t>(row) - static_cast<std::uintptr_t>(-first_) * sizeof(T)) %
                sizeof(group) ==
            0;
   }
 
-  SAGE_HD SAGE_INLINE lanes<group, inputs> load(index_t j) const {
+  SAGE_HD lanes<group, inputs> load(index_t j) const {
     lanes<group, inputs> x{};
     bool const whole = is_whole(j);
     SAGE_UNROLL
@@ -141,14 +139,14 @@ class row_chunks {
     }
     return x;
   }
-  SAGE_HD SAGE_INLINE static lanes<A, inputs> at(lanes<group, inputs> const& x, int w) {
+  SAGE_HD static lanes<A, inputs> at(lanes<group, inputs> const& x, int w) {
     lanes<A, inputs> r;
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) r[k] = static_cast<A>(x[k].value[w]);
     return r;
   }
 
-  SAGE_HD SAGE_INLINE void store(index_t j, lanes<lanes<A, gradients>, Width> const& g) const {
+  SAGE_HD void store(index_t j, lanes<lanes<A, gradients>, Width> const& g) const {
     bool const whole = is_whole(j);
     SAGE_UNROLL
     for (int k = 0; k < gradients; ++k) {

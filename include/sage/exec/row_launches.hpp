@@ -21,7 +21,7 @@ row_shape shape_of(Problem const& p) noexcept {
           .length = p.length,
           .element_bytes = static_cast<index_t>(sizeof(typename Problem::element)),
           .kept_bytes = kept_by<formula_type> * static_cast<index_t>(sizeof(A)),
-          .state_bytes = state_bytes<typename formula_type::template passes<A>>::largest,
+          .state_bytes = state_bytes<typename formula_type::template passes<A>>::sum,
           .one_at_a_time = chunk_width<Problem> == 1};
 }
 
@@ -48,7 +48,7 @@ struct row_work {
   unsigned char* states = nullptr;
 
   template <class Block>
-  SAGE_HD SAGE_INLINE void operator()(Block const& block) const {
+  SAGE_HD void operator()(Block const& block) const {
     block.template for_each_group<Threads>([&](auto const& group, int number) {
       kept_memory<A> const memory = kept_of(reinterpret_cast<A*>(block.shared()), number);
       if constexpr (Stage == whole_row) {
@@ -66,7 +66,7 @@ struct row_work {
 
  private:
   // Members of a warp and threads of a block stand side by side in every slot: no two in one bank.
-  SAGE_HD SAGE_INLINE kept_memory<A> kept_of(A* shared, int number) const noexcept {
+  SAGE_HD kept_memory<A> kept_of(A* shared, int number) const noexcept {
     constexpr int kept = kept_by<typename Problem::formula_type>;
     if constexpr (!Keeps || kept == 0) {
       return {};

@@ -13,7 +13,7 @@ struct row_shape {
   index_t length = 0;          // D
   index_t element_bytes = 4;   // of an operand's element
   index_t kept_bytes = 0;      // that the formula keeps at every position between its passes
-  index_t state_bytes = 4;     // of the largest state of a pass
+  index_t state_bytes = 4;     // of the states of all passes
   bool one_at_a_time = false;  // positions are worked singly, not in groups of 16 bytes
 };
 

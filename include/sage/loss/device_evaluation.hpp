@@ -3,7 +3,6 @@
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/memory_space.hpp>
-#include <sage/exec/batch_evaluation.hpp>
 #include <sage/exec/batch_rows.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/reduction.hpp>
@@ -69,6 +68,12 @@ auto numbers_on_device(Call const& call, char const* function, char const* name,
   }
 }
 
+/// The evaluation of a batch by the executor of the call.
+template <class Executor, class Result, class Problem>
+auto evaluation_on(device_call<Executor, Result> const& call, Problem const& p) {
+  return exec::detail::batch_evaluation<Executor, Problem>(call.executor, p);
+}
+
 /// The problem with its labels (rows of them, or none_t) and weights.
 template <class E, class Call, class Problem, class Labels, class Weights>
 auto batch_of(Call const& call, char const* function, Problem const& p, Labels const& labels,
@@ -106,7 +111,7 @@ void reduce_on_device(device_call<Executor, Result> const& call, Problem const& 
       call.executor.require_reachable("sage::into", "result", to);
     }
     exec::batch_reduction<A> const how{divisor_of(r), Problem::formula_type::hinged, upstream};
-    exec::detail::batch_evaluation(call.executor, p).reduced(how, to);
+    evaluation_on(call, p).reduced(how, to);
   }
 }
 

@@ -327,7 +327,7 @@ class evaluation {
       if constexpr (is_device_call<Executor>) {
         auto b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
         b.upstreams = numbers_on_device<E>(executor, Loss::name, "upstream", upstream, p.rows);
-        return exec::detail::batch_evaluation(executor.executor, b).gradients();
+        return evaluation_on(executor, b).gradients();
       } else {
         with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
           auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, p.rows);
@@ -353,7 +353,7 @@ class evaluation {
       if constexpr (is_device_call<Executor>) {
         require_reachable(executor, "out", to);
         auto const b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
-        return exec::detail::batch_evaluation(executor.executor, b).values(to);
+        return evaluation_on(executor, b).values(to);
       } else {
         with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
           row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
