@@ -86,20 +86,24 @@ class emulated_block {
   unsigned char* shared_;
 };
 
-/// Runs the blocks of a launch one after the other.
+/// Runs the blocks of a launch one after the other. Each finds its shared memory full of NaN: it must not read what it
+/// has not written.
 struct emulated_launch {
   template <class Work>
   void operator()(index_t blocks, int threads, index_t shared_bytes, Work const& work) const {
     row_scratch<unsigned char> shared(shared_bytes);
-    for (index_t b = 0; b < blocks; ++b) work(emulated_block(b, blocks, threads, shared.data()));
+    for (index_t b = 0; b < blocks; ++b) {
+      for (index_t i = 0; i < shared_bytes; ++i) shared.data()[i] = 0xff;
+      work(emulated_block(b, blocks, threads, shared.data()));
+    }
   }
 };
 
 }  // namespace detail
 
 /// The schedules of exec/cuda.cuh on the host, thread by thread: the same division of rows, the same order of every sum,
-/// the same shuffles. For tests of what a GPU will compute, and for looking at it in a debugger; slow. Its results are
-/// those of a GPU but for the last digits of exp, log and their like.
+/// the same shuffles. For tests of what a GPU will compute, and for looking at it in a debugger; slow. Its results differ
+/// from those of a GPU by roundings alone: there exp, log and their like are others, and products are fused with sums.
 ///
 /// Policy chooses the layout of a row_shape; `sage::exec::emulated{}` has the policy of the GPU.
 template <class Policy = row_policy>
@@ -130,7 +134,7 @@ struct emulated_device {
     detail::emulated_launch{}(blocks, threads, shared_bytes, work);
   }
 
-  /// Full of NaN: a kernel must not read what no kernel has written.
+  /// Full of NaN, as the shared memory.
   class memory_block {
    public:
     explicit memory_block(index_t bytes)
