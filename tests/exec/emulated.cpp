@@ -155,6 +155,8 @@ TEST_CASE(
   CHECK(sage::exec::detail::combined<written>(group, joiner{}, part).text == "(((0+4)+(2+6))+((1+5)+(3+7)))");
 }
 
+static_assert(sage::exec::cooperative_group<sage::exec::detail::emulated_group<1>>);
+static_assert(sage::exec::cooperative_group<sage::exec::detail::emulated_group<256>>);
 static_assert(sage::exec::executor<sage::exec::emulated<>> &&
               !sage::exec::device_executor<sage::exec::emulated<>>);
 static_assert(sage::exec::executor<sage::exec::emulated_device<>>);

@@ -6,6 +6,7 @@
 #include <sage/formula/lp.hpp>
 #include <sage/formula/squared_euclidean.hpp>
 #include <sage/loss/binary_consistency.hpp>
+#include <sage/loss/binary_cross_entropy.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/contrastive.hpp>
 #include <sage/loss/cross_entropy.hpp>
@@ -29,7 +30,8 @@ struct operands {
 
 template <class Loss>
 void of_three(Loss const& loss, operands const& o) {
-  loss.value_and_grad(sage::exec::cuda{}, o.x(), o.x(), o.x(), o.x(), sage::skip, sage::skip, sage::into(o.result));
+  loss.value_and_grad(sage::exec::cuda{}, o.x(), o.x(), o.x(), o.x(), sage::skip, sage::skip,
+                      sage::into(o.result));
 }
 template <class Loss>
 void of_two(Loss const& loss, operands const& o) {
@@ -53,6 +55,7 @@ void every_loss(element* memory, int* labels, void* result) {
   of_divergences<jensen_shannon, kullback_leibler, reverse_kullback_leibler, jeffreys, squared_hellinger,
                  total_variation, soft_cross_entropy, generalized_jensen_shannon, squared_error>(o);
   of_two(binary_consistency_loss<>{}, o);
+  of_two(binary_cross_entropy_loss{}, o);
   of_two(degradation_loss<repel<>>{}, o);
   of_three(degradation_loss<rank<>>{}, o);
   degradation_loss<>{}.value_and_grad(exec::cuda{}, o.x(), o.x(), into(o.result));

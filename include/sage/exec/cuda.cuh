@@ -85,8 +85,9 @@ class cuda_memory {
 /// order of the stream: calls can be captured into a graph. Results have the same bits in every run and on every device of
 /// one architecture; exp, log and their like are those of the CUDA toolkit.
 ///
-/// Runs:      triplet_margin_loss, contrastive_loss, consistency_loss, binary_consistency_loss, cross_entropy_loss and
-///            degradation_loss, with every distance, divergence and check; all others on the host only.
+/// Runs:      triplet_margin_loss, contrastive_loss, consistency_loss, binary_consistency_loss, degradation_loss,
+///            cross_entropy_loss and binary_cross_entropy_loss, with every distance, divergence and check, but without
+///            weights of classes and labels; all others on the host only.
 /// Precision: as on the host, where the same formulas run; halves are accumulated in float and rounded once.
 /// Edge:      labels and weights are on the device, where nobody has checked them: a label that is no class gives NaN for
 ///            its row; a weight that is negative or not finite counts as it is.

@@ -135,7 +135,7 @@ decltype(auto) take_apart(F const& f, Args&&... args) {
           static_assert(
               Where == runs::anywhere,
               "sage: this loss runs on the host only for now; on a device run the triplet, contrastive, "
-              "consistency, degradation and cross entropy losses");
+              "(binary) consistency, degradation and (binary) cross entropy losses");
           if constexpr (Where == runs::anywhere)
             return in_order_on_device(executor, f, std::forward<Rest>(rest)...);
         } else {
