@@ -1,5 +1,6 @@
 #include "report.hpp"
 
+#include "files.hpp"
 #include "loss_terms.hpp"
 
 #include <algorithm>
@@ -60,7 +61,7 @@ std::string quoted(std::string const& text, char const* quote) {
 bool draw_curves(std::vector<run_record> const& runs, std::filesystem::path const& file) {
   std::vector<std::string> names;
   std::string script = data_blocks(runs, names);
-  std::filesystem::path const draft = file.string() + ".tmp";
+  std::filesystem::path const draft = file.string() + ".tmp", script_file = file.string() + ".gnuplot";
   script +=
       "set terminal pngcairo size 1100,440 font 'sans,10'\nset output " + quoted(draft.string(), "''") +
       "\nset multiplot layout 1,2\nset xlabel 'epoch'\nset grid lc rgb '#dddddd'\nset key bottom right\n"
@@ -68,14 +69,14 @@ bool draw_curves(std::vector<run_record> const& runs, std::filesystem::path cons
       plot_line(names, 3) +
       "set title 'Cross entropy of the training images'\nset yrange [0:*]\nset key top right\n" +
       plot_line(names, 2) + "unset multiplot\nunset output\n";
-  FILE* const gnuplot = popen("gnuplot >/dev/null 2>&1", "w");
-  if (gnuplot == nullptr) return false;
-  std::fwrite(script.data(), 1, script.size(), gnuplot);
+  // Not through a pipe: where there is no gnuplot, writing into it would end this program.
+  write_file(script_file, script);
+  std::string const command = "gnuplot " + quoted(script_file.string(), "'\\''") + " >/dev/null 2>&1";
+  bool const drawn = std::system(command.c_str()) == 0;
   std::error_code failure;
-  if (pclose(gnuplot) == 0)
-    std::filesystem::rename(draft, file, failure);
-  else
-    failure = std::make_error_code(std::errc::no_such_file_or_directory);
+  std::filesystem::remove(script_file, failure);
+  if (!drawn) return false;
+  std::filesystem::rename(draft, file, failure);
   return !failure;
 }
 

@@ -86,7 +86,8 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
       });
     });
   };
-  double worst_exp = 0, worst_expm1 = 0, worst_log = 0, worst_defect = 0, worst_artanh = 0, worst_fraction = 0;
+  double worst_exp = 0, worst_ratio = 0, worst_gap = 0, worst_log = 0, worst_log1p = 0, worst_defect = 0;
+  double worst_deficit = 0, worst_fraction = 0;
   auto const see = [](double& worst, double computed, real exact, double allowance = 0) {
     double const error = std::abs(static_cast<double>((computed - exact) / exact)) - allowance;
     if (!(error <= worst)) worst = error;
@@ -102,55 +103,77 @@ TEST_CASE("the functions of restricted range err by no more than documented") {
     for (int i = 1; i <= 2000; ++i) {
       auto const x = -static_cast<float>(i) * 0.0435f;  // to −87
       for (float const c : {1.0f, 0.37f})
-        see(worst_exp, sage::math::exp_of_product(V(x), sage::math::exponent_factor_of<V>(c)).v[0], reference::exp(real(x) * real(c)),
-            level == isa::baseline ? unit * std::abs(x * c) : 0);
+        see(worst_exp, sage::math::exp_of_product(V(x), sage::math::exponent_factor_of<V>(c)).v[0],
+            reference::exp(real(x) * real(c)), level == isa::baseline ? unit * std::abs(x * c) : 0);
       auto const u = static_cast<float>(i) / 2000;
+      auto const decay = sage::math::decay_of(V(x)), slow = sage::math::decay_of(V(-u * u * u));
+      see(worst_ratio, decay.ratio.v[0], reference::exp(x));
+      see(worst_gap, decay.gap.v[0], 1 - reference::exp(x));
+      real series = 0, term = -1;  // where the difference would cancel
+      for (int k = 1; k < 40; ++k) series += term *= -real(u * u * u) / k;
+      see(worst_ratio, slow.ratio.v[0], 1 - series);
+      see(worst_gap, slow.gap.v[0], series);
       for (float const sign : {-1.0f, 1.0f}) {
-        float const y = sign * 4 * u * u * u;
-        real const e = reference::exp(y);
-        real series = 0, term = 1;  // where the difference would cancel
-        for (int k = 1; k < 30; ++k) series += term *= real(y) / k;
-        see(worst_expm1, sage::math::expm1_moderate(V(y)).v[0], u < 0.5f ? series : e - 1);
         float const divisor = 1e-30f + 2 * u * u * u;
         see(worst_fraction, sage::math::fraction(V(sign * u * divisor), V(divisor)).v[0],
             real(sign * u * divisor) / real(divisor));
       }
-      auto const l = sage::math::log1p_of_fraction(V(u));
-      see(worst_log, l.log.v[0], reference::log(1 + real(u)));
+      see(worst_log1p, sage::math::log1p_of_fraction(V(u)).v[0], reference::log(1 + real(u)));
+      see(worst_log1p, sage::math::log1p_of_fraction(V(u * 1e-6f)).v[0],
+          u * 1e-6f - u_minus_log1p(u * 1e-6f));
       auto const a = sage::math::log_or_log1p(V(1.0f) < V(0.0f), V(1000 * u * u * u));
       see(worst_log, a.log.v[0], reference::log(real(1000 * u * u * u)), i == 200 ? 1 : 0);  // log 1 = 0
       float const small = u * u * u / 4;
-      see(worst_defect, sage::math::log1p_of_fraction(V(small)).defect.v[0], u_minus_log1p(small));
       auto const near = sage::math::log_or_log1p(V(0.0f) < V(1.0f), V(small));
       see(worst_defect, near.defect.v[0], u_minus_log1p(small));
       see(worst_log, near.log.v[0], small - u_minus_log1p(small));
-      real const s = small;
-      real series = 0;
-      for (int k = 30; k > 0; --k) series = series * s * s + real(1) / (2 * k + 1);
-      see(worst_artanh, sage::math::artanh_excess(V(small), V(small * small)).v[0], s * s * s * series);
+      real deficit = 0;
+      for (int k = 60; k > 0; --k) deficit = deficit * small + real(1) / (k * (2 * k - 1));
+      see(worst_deficit, sage::math::entropy_deficit(V(small)).v[0], deficit);
     }
   });
-  CAPTURE(worst_exp / unit, worst_expm1 / unit, worst_log / unit, worst_defect / unit, worst_artanh / unit,
-          worst_fraction / unit);
+  CAPTURE(worst_exp / unit, worst_ratio / unit, worst_gap / unit, worst_log / unit, worst_log1p / unit,
+          worst_defect / unit, worst_deficit / unit, worst_fraction / unit);
   CHECK((worst_exp > 0 && worst_exp <= 1.7 * unit));
-  CHECK((worst_expm1 > 0 && worst_expm1 <= 3 * unit));
+  CHECK((worst_ratio > 0 && worst_ratio <= 1.3 * unit));
+  CHECK((worst_gap > 0 && worst_gap <= 1.4 * unit));
   CHECK((worst_fraction > 0 && worst_fraction <= 2.4 * unit));
   CHECK((worst_log > 0 && worst_log <= 2 * unit));
+  CHECK((worst_log1p > 0 && worst_log1p <= 3.1 * unit));
   CHECK((worst_defect > 0 && worst_defect <= 2.2 * unit));
-  CHECK((worst_artanh > 0 && worst_artanh <= 3.5 * unit));
+  CHECK((worst_deficit > 0 && worst_deficit <= 2.6 * unit));
 }
 
 TEST_CASE("exp_of_product is 0 where softmax underflows, and keeps NaN") {
   at_every_width([&](isa level) {
     sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
       using V = sage::pack<float, decltype(bytes)::value / 4>;
-      auto const exp = [](float x, float c)
-                           SAGE_INLINE_LAMBDA { return sage::math::exp_of_product(V(x), sage::math::exponent_factor_of<V>(c)).v[0]; };
+      auto const exp = [](float x, float c) SAGE_INLINE_LAMBDA {
+        return sage::math::exp_of_product(V(x), sage::math::exponent_factor_of<V>(c)).v[0];
+      };
       CHECK((exp(0, 1) == 1 && exp(-0.0f, 3) == 1 && exp(-inf, 1) == 0 && exp(-89, 1) == 0 &&
              exp(-1e-3f, 1e6f) == 0));
       CHECK(std::isnan(exp(not_a_number, 1)));
     });
   });
+}
+
+TEST_CASE("decay_of is 1 and 0 at 0, and 0 and 1 where it underflows and at NaN") {
+  auto const both = [](auto const& d, float ratio, float gap) { return d.ratio == ratio && d.gap == gap; };
+  at_every_width([&](isa level) {
+    sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
+      using V = sage::pack<float, decltype(bytes)::value / 4>;
+      auto const decay = [](float x) SAGE_INLINE_LAMBDA {
+        auto const d = sage::math::decay_of(V(x));
+        return sage::math::decay<float>{d.ratio.v[0], d.gap.v[0]};
+      };
+      CHECK((both(decay(0), 1, 0) && both(decay(-0.0f), 1, 0) && both(decay(-88), 0, 1) &&
+             both(decay(-inf), 0, 1) && both(decay(not_a_number), 0, 1)));
+    });
+  });
+  auto const scalar = [](auto x) { return sage::math::decay_of(x); };
+  CHECK((both(scalar(0.0f), 1, 0) && both(scalar(-105.0f), 0, 1) && both(scalar(not_a_number), 0, 1)));
+  CHECK((scalar(-746.0).ratio == 0 && scalar(-740.0).ratio > 0 && scalar(-746.0).gap == 1));
 }
 
 TEST_CASE("A special value in one lane does not touch its neighbours") {

@@ -20,7 +20,8 @@ else
   grep -q "gnuplot is not installed" "$folder/out" || fail "$(cat "$folder/out")"
 fi
 
-"${run[@]}" --output "$folder/two" >/dev/null
+PATH=/nowhere "${run[@]}" --output "$folder/two" >"$folder/out" || fail "without gnuplot: status $?"
+grep -q "gnuplot is not installed" "$folder/out" || fail "$(cat "$folder/out")"
 [[ $(cut -d, -f1-10 "$folder/one/results.csv") == "$(cut -d, -f1-10 "$folder/two/results.csv")" ]] || fail "two runs, two results"
 cmp "$folder/one/curves.csv" "$folder/two/curves.csv"
 cmp "$folder/one/panel.png" "$folder/two/panel.png"

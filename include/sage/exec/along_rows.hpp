@@ -7,6 +7,7 @@
 #include <sage/exec/row_scratch.hpp>
 #include <sage/exec/streaming.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -22,6 +23,10 @@ inline constexpr int partial_states = 4;
 template <class State>
   requires requires { State::partial_states; }
 inline constexpr int partial_states<State> = State::partial_states;
+
+/// After how many positions of a row, or packs of them, the one state of a pass is added to the total and begun anew, so
+/// that rounding does not add up over long rows.
+inline constexpr index_t block_length = 256;
 
 /// Where the operands and the gradients of one row stand: elements at the strides of the tensors.
 template <class Problem>
@@ -71,11 +76,16 @@ struct along_rows_scalar {
     }
     row<A> at{0, parameters.label, A(p.length), parameters.upstream};
     auto const result = run_passes(p.formula, at, typename formula_type::template passes<A>{},
-                                   [&](auto state, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                                     for (at.column = 0; at.column < p.length; ++at.column)
-                                       accumulate(p.formula, state, load(x, at.column), at,
-                                                  kept_at(scratch, at.column), earlier...);
-                                     return state;
+                                   [&](auto total, auto const&... earlier) SAGE_INLINE_LAMBDA {
+                                     for (at.column = 0; at.column < p.length;) {
+                                       auto const end = std::min<index_t>(p.length, at.column + block_length);
+                                       decltype(total) state;
+                                       for (; at.column < end; ++at.column)
+                                         accumulate(p.formula, state, load(x, at.column), at,
+                                                    kept_at(scratch, at.column), earlier...);
+                                       p.formula.combine(total, state);
+                                     }
+                                     return total;
                                    });
     p.losses[i] = result.loss;
     if (!p.with_gradient) return;
@@ -167,12 +177,11 @@ class along_rows {
   };
 
   SAGE_INLINE A one_row(memory const& x, row<A> const& r, A* scratch) const {
-    auto const result =
-        run_passes(formula_, r, typename formula_type::template passes<A>{},
-                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                     return reduce<std::remove_cvref_t<decltype(neutral)>>(x, broadcast_row(r), scratch,
-                                                                           broadcast<V>(earlier)...);
-                   });
+    auto const result = run_passes(formula_, r, typename formula_type::template passes<A>{},
+                                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
+                                     return reduce<std::remove_cvref_t<decltype(neutral)>>(
+                                         x, broadcast_row(r), scratch, broadcast<V>(earlier)...);
+                                   });
     if (with_gradient_) {
       if (streams_) {
         stream_gradient(x, broadcast_row(r), broadcast<V>(result));
@@ -192,34 +201,43 @@ class along_rows {
   }
 
   template <class State, int... K, class... Earlier>
-  SAGE_INLINE State reduce_in_parts(std::integer_sequence<int, K...>, memory const& x, row<V> const& r, A* scratch,
-                                    Earlier const&... earlier) const {
+  SAGE_INLINE State reduce_in_parts(std::integer_sequence<int, K...>, memory const& x, row<V> const& r,
+                                    A* scratch, Earlier const&... earlier) const {
     using wide = rebind_t<State, V>;
     constexpr int parts = sizeof...(K);
     // Gradients are written soon after the last pass; their lines are fetched while it computes.
     bool const fetches_outputs = is_last_pass<sizeof...(Earlier)> && with_gradient_ && !streams_;
-    wide part[] = {(static_cast<void>(K), wide{})...};  // a loop over elements would need their address
     auto const visit = [&](wide& state, index_t j, index_t block) SAGE_INLINE_LAMBDA {
       accumulate(formula_, state, load(x, j), at_column(r, j), kept_at(scratch, block), earlier...);
     };
-    index_t j = 0;
-    if constexpr (parts > 1)
-      for (; j + parts * width <= length_; j += parts * width) {
+    static_assert(parts == 1 || parts == 2 || parts == 4, "sage: a state's partial_states is 1, 2 or 4");
+    wide total{};
+    if constexpr (parts > 1) {
+      index_t j = 0;
+      wide part[] = {(static_cast<void>(K), wide{})...};  // a loop over elements would need their address
+      for (; j + parts * width <= full_; j += parts * width) {
         if (fetches_outputs) (prefetch_outputs(x, j + K * width), ...);
         (visit(part[K], j + K * width, j + K * width), ...);
       }
-    for (; j < full_; j += width) {
-      if (fetches_outputs) prefetch_outputs(x, j);
-      visit(part[0], j, j);
-    }
-    wide total = part[0];
-    if constexpr (parts > 1) {
-      static_assert(parts == 2 || parts == 4, "sage: a state's partial_states is 1, 2 or 4");
-      formula_.combine(total, part[1]);
+      for (; j < full_; j += width) {
+        if (fetches_outputs) prefetch_outputs(x, j);
+        visit(part[0], j, j);
+      }
+      formula_.combine(part[0], part[1]);
       if constexpr (parts == 4) {
-        wide other = part[2];
-        formula_.combine(other, part[3]);
-        formula_.combine(total, other);
+        formula_.combine(part[2], part[3]);
+        formula_.combine(part[0], part[2]);
+      }
+      total = part[0];
+    } else {
+      for (index_t j = 0; j < full_;) {
+        index_t const end = std::min(full_, j + block_length * width);
+        wide block{};
+        for (; j < end; j += width) {
+          if (fetches_outputs) prefetch_outputs(x, j);
+          visit(block, j, j);
+        }
+        formula_.combine(total, block);
       }
     }
     if (full_ < length_) {

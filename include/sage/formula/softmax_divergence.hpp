@@ -15,10 +15,10 @@ SAGE_ABI_BEGIN
 ///
 ///   p = softmax(z_p/T),  q = softmax(z_q/T),  l = D(p, q)
 ///
-/// Three passes: maxima; sums of exponentials, which are kept; the divergence. With p̃ = exp((z_p − max z_p)/T) and
-/// d = p̃ − q̃ = q̃ expm1(x), x = ((z_p − z_q) − (max z_p − max z_q))/T, formed without cancellation for small x,
+/// Three passes: maxima; sums of exponentials, which are kept; the divergence. Of p̃ = exp((z_p − max z_p)/T) and q̃ the
+/// greater is an exponential, the lesser its share e^−|x|, x = ((z_p − z_q) − (max z_p − max z_q))/T. Then
 ///
-///   p − q = (d − q Σd)/Σp̃        δ = log p − log q = x − c,   c = log Σp̃ − log Σq̃ = log1p(Σd/Σq̃)
+///   p − q = (d − q Σd)/Σp̃,   d = p̃ − q̃         δ = log p − log q = x − c,   c = log Σp̃ − log Σq̃ = log1p(Σd/Σq̃)
 ///
 /// keep their relative precision however close the logits are.
 ///
@@ -67,9 +67,10 @@ struct softmax_divergence {
   /// What later passes need of the maxima.
   template <class V>
   struct shifts {
-    V p, q;                           // max z_p, max z_q
-    V from_p, from_q, between;        // x T = ((z_p − from_p) − (z_q − from_q)) − between − between_error
+    V p, q;                     // max z_p, max z_q
+    V from_p, from_q, between;  // x T = ((z_p − from_p) − (z_q − from_q)) − between − between_error
     V between_error;
+    V largest_error;                  // beyond that of any difference of finite logits
     math::exponent_factor<V> factor;  // 1/T
   };
   template <class V>
@@ -77,6 +78,7 @@ struct softmax_divergence {
     static constexpr int partial_states = 1;
     V p = V(0), q = V(0);  // Σ p̃, Σ q̃
     V difference = V(0);   // Σ d
+    V distances = V(0);    // Σ (z_p − max z_p) + (z_q − max z_q), NaN if one of them is
   };
   template <class V>
   struct normalizers {
@@ -121,6 +123,7 @@ struct softmax_divergence {
             math::select(moderate, zero, m.q),
             math::select(moderate, between, zero),
             math::select(moderate, math::difference_error(m.p, m.q, between), zero),
+            largest_error<V>(),
             math::exponent_factor_of<V>(1 / temperature)};
   }
 
@@ -131,16 +134,15 @@ struct softmax_divergence {
     // infinite differences, and no rounding.
     V const z_p = math::rounded(V(z[0] - m.from_p)), z_q = math::rounded(V(z[1] - m.from_q));
     V const apart = math::rounded(V(z_p - z_q));
-    V const lost = math::select(math::magnitude(apart) < largest_difference<V>(),
-                                math::difference_error(z_p, z_q, apart) - m.between_error, V(0));
+    V const lost =
+        math::smaller(V(math::difference_error(z_p, z_q, apart) - m.between_error), m.largest_error);
     V const x = (math::rounded(V(apart - m.between)) + lost) * m.factor.c;
-    V const q = math::exp_of_product(V(z[1] - m.q), m.factor);
-    V const exp_p = math::exp_of_product(V(z[0] - m.p), m.factor);
-    // Near exponentials share their relative error, which their difference would magnify; one that underflows has none.
-    auto const is_near = math::magnitude(math::select(q > V(0), x, math::infinity<V>())) < V(4);
-    V const d = math::select(is_near, q * math::expm1_moderate(x), exp_p - q);
-    V const p =
-        math::select(is_near, q + d, exp_p);  // not the rounding of two exponentials, but their ratio's
+    V const y_p = z[0] - m.p, y_q = z[1] - m.q;
+    V const greater = math::exp_of_product(math::larger(y_p, y_q), m.factor);
+    math::decay<V> const lesser = math::decay_of(V(-math::magnitude(x)));
+    auto const p_greater = x > V(0);
+    V const share = greater * lesser.ratio, d = math::with_sign_of(x, V(greater * lesser.gap));
+    V const p = math::select(p_greater, greater, share), q = math::select(p_greater, share, greater);
     kept_here.set(0, p);
     kept_here.set(1, q);
     kept_here.set(2, d);
@@ -148,17 +150,20 @@ struct softmax_divergence {
     a.p = a.p + p;
     a.q = a.q + q;
     a.difference = a.difference + d;
+    a.distances = a.distances + (y_p + y_q);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(exponentials<V>& a, exponentials<V> const& b) const {
     a.p = a.p + b.p;
     a.q = a.q + b.q;
     a.difference = a.difference + b.difference;
+    a.distances = a.distances + b.distances;
   }
   template <class V>
   SAGE_HD SAGE_INLINE normalizers<V> conclude(exponentials<V> const& a, row<V> const&,
                                               shifts<V> const&) const {
-    V const p = V(1) / a.p, q = V(1) / a.q;
+    V const zero_or_nan = math::select(a.distances == a.distances, V(0), a.distances);
+    V const p = V(1) / a.p + zero_or_nan, q = V(1) / a.q + zero_or_nan;
     if constexpr (uses_log_ratio) {
       V const s = a.difference * q;
       auto const is_near = math::magnitude(s) < V(scalar_of<V>(0.25));
@@ -207,6 +212,12 @@ struct softmax_divergence {
   template <class V>
   SAGE_HD SAGE_INLINE static V largest_difference() {
     return math::largest_number<V>() / V(scalar_of<V>(8));
+  }
+  /// Of the difference of two finite numbers.
+  template <class V>
+  SAGE_HD SAGE_INLINE static V largest_error() {
+    using limits = sage::detail::limits<scalar_of<V>>;
+    return V(limits::max() * limits::epsilon());
   }
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE probability_pair<V> pair_of(Kept const& kept_here, normalizers<V> const& n) const {

@@ -51,9 +51,9 @@ auto with_weights_of(Loss const& loss, F const& f, Args&... args) {
           if constexpr (has_targets) {
             binary_cross_entropy_options<!is_none<Weights>, !is_none<Positive>> const options{
                 loss.label_smoothing, loss.over_labels == reduction::mean, loss.reduction};
-            return std::apply([&](auto&... a) { return f(options, executor, a...); },
-                              with_given<at + 1>(with_target_gradient<Member>(tensors), element_weights,
-                                                 positive_weights));
+            return std::apply(
+                [&](auto&... a) { return f(options, executor, a...); },
+                with_given<at + 1>(with_target_gradient<Member>(tensors), element_weights, positive_weights));
           }
         };
         return marks<element_weights_t, positive_weights_t>::split(call, std::tie(rest...));
@@ -75,7 +75,8 @@ auto with_weights_of(Loss const& loss, F const& f, Args&... args) {
 ///            y, out), loss.backward(upstream, z, y, d_z, d_y). element_weights(w), positive_weights(P) and
 ///            weights(s), of the samples, stand last, in any order.
 /// Source:    equals torch.nn.functional.binary_cross_entropy_with_logits(weight, pos_weight, reduction),
-///            whose weight is element_weights here. reduction mean and over_labels mean are its mean, sum and
+///            whose weight is element_weights here; torch.nn.MultiLabelSoftMarginLoss(weight) with the classes' weights
+///            as element_weights, one stride 0; the mean of optax.sigmoid_binary_cross_entropy(z, y). reduction mean and over_labels mean are its mean, sum and
 ///            sum its sum; its `none` is per_sample of the (N·K, 1) view. (weights(s) divide the mean by Σ s;
 ///            element_weights do not divide.) Label smoothing is that of Keras. Where PyTorch errs: in float
 ///            the gradient of a positive with z > 17 is 0, not −σ(−z); a target 1 at z = +∞ gives NaN, not 0;

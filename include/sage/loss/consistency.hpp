@@ -31,7 +31,8 @@ SAGE_ABI_BEGIN
 ///            formula/jensen_shannon.hpp; PyTorch has no such function (two kl_div calls lose all digits at z
 ///            ≈ z⁺). consistency_loss<kullback_leibler> is kl_div(log_softmax(z⁺/T), log_softmax(z/T),
 ///            log_target=True) with reduction batchmean, which errs: NaN where a class has the probability 0
-///            in z, and values below 0.
+///            in z, and values below 0. Of log-probabilities as logits the same is LigerKLDIVLoss(log_target=True)
+///            with reduction batchmean, and the mean of optax.losses.kl_divergence(log q, p).
 /// Shapes:    z, z⁺ (…, K), K ≥ 1; per-sample values (…); gradients like their inputs. Any strides.
 /// Units:     nats; at β = ½ between 0 and ln 2.
 /// Precision: never negative. Largest relative errors of the value and of the norms of the gradients against 113 bits,
@@ -39,14 +40,14 @@ SAGE_ABI_BEGIN
 ///            β 0.1, 0.5, 0.9:
 ///
 ///                  K (T 1e-2 … 1e2)   1  2        3        10       100      1000     10 000   100 000
-///              float:   value         0  2.6e-06  3.2e-06  2.3e-06  3.1e-06  5.5e-07  6.7e-07  4.6e-06
-///                       gradients     0  2.5e-06  2.4e-06  1.6e-06  1.1e-06  3.2e-07  4.9e-07  1.7e-06
-///              double:  value         0  1.4e-14  1.3e-14  1.2e-14  3.8e-15  2.0e-15  2.9e-15  1.4e-14
-///                       gradients     0  1.7e-15  1.7e-15  1.7e-15  1.0e-15  8.6e-16  1.2e-15  6.3e-15
+///              float:   value         0  2.6e-06  3.2e-06  2.3e-06  3.1e-06  5.5e-07  5.1e-07  5.1e-07
+///                       gradients     0  2.5e-06  2.5e-06  1.4e-06  4.2e-07  4.2e-07  3.9e-07  3.9e-07
+///              double:  value         0  1.4e-14  1.3e-14  1.2e-14  4.0e-15  3.5e-15  1.1e-15  1.9e-15
+///                       gradients     0  2.0e-15  1.8e-15  1.9e-15  9.4e-16  1.9e-15  8.3e-16  1.7e-15
 ///                  T (all K)             1e-2     1e-1     1        10       100
-///              float:   value            3.2e-06  2.7e-06  4.6e-06  1.2e-06  1.4e-06
+///              float:   value            3.2e-06  2.7e-06  1.8e-06  1.2e-06  1.2e-06
 ///
-///            Without fused multiply-add, or without vectors, up to 6.3e-6 and 4.1e-6 (K ≤ 1000). Printed by
+///            That is with AVX2; without fused multiply-add (SSE2) up to 5.2e-6 and 4.0e-6. Printed by
 ///            tests/loss/jensen_shannon_table.cpp. Not held to relative errors are gradients where one class has
 ///            all probability but for rounding (a fifth of the cases at K ≤ 10, most of them at T = 1e-2), whose
 ///            error is some units of the value over T, and values which a class could dominate that underflows.
@@ -89,9 +90,9 @@ struct consistency_loss {
     }
   }
   void validate() const {
-    detail::require_no_defect(name, {detail::unless_temperature("temperature", temperature),
-                                     detail::unless_temperature("logit_scale", logit_scale),
-                                     detail::defect_of(divergence)});
+    detail::require_no_defect(
+        name, {detail::unless_temperature("temperature", temperature),
+               detail::unless_temperature("logit_scale", logit_scale), detail::defect_of(divergence)});
   }
 
   template <class... Args>

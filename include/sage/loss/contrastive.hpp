@@ -37,6 +37,7 @@ SAGE_ABI_BEGIN
 /// Errors:    shape_error, argument_error (a label that is not 0 or 1, a margin < 0 or infinite, overlapping
 ///            outputs), before any write.
 /// Cost:      2 reads, 2 writes of N·D elements; O(N) memory, on the stack up to 512 rows.
+/// Example:   contrastive_loss<sage::cosine>{.margin = 0.5}.value_and_grad(u, v, y, d_u, d_v)
 template <class Distance = euclidean, class Hinge = hinge::squared>
 struct contrastive_loss {
   double margin = 1;
@@ -56,9 +57,9 @@ struct contrastive_loss {
     return {{distance}, margin, positive_margin};
   }
   void validate() const {
-    detail::require_no_defect(name, {detail::unless_non_negative("margin", margin),
-                                     detail::unless_non_negative("positive_margin", positive_margin),
-                                     detail::defect_of(distance)});
+    detail::require_no_defect(
+        name, {detail::unless_non_negative("margin", margin),
+               detail::unless_non_negative("positive_margin", positive_margin), detail::defect_of(distance)});
   }
 
   template <class... Args>

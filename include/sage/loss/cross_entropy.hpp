@@ -22,7 +22,8 @@ SAGE_ABI_BEGIN
 ///            they may be differentiated by: loss.value_and_grad(z, t, d_z, d_t), where d_t may be left out.
 ///            class_weights(w) and weights(s), of the samples, stand last, in any order.
 /// Source:    equals torch.nn.CrossEntropyLoss(weight, ignore_index, label_smoothing, reduction), whose classes are
-///            dimension 1, here the last one; optax.softmax_cross_entropy(_with_integer_labels). The mean
+///            dimension 1, here the last one; optax.softmax_cross_entropy(_with_integer_labels),
+///            LigerCrossEntropyLoss without its lse_square_scale and softcap. The mean
 ///            divides by Σ s_i w_{y_i} over the samples that are not ignored, with probabilities by Σ s_i,
 ///            however much they sum to. Where PyTorch errs: an ignored sample that holds NaN gets a NaN
 ///            gradient; a probability 0 of a logit −∞ gives NaN, not 0; in float the gradient of a prediction

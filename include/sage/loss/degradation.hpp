@@ -73,9 +73,15 @@ struct no_check {};
 /// Divergences: those of consistency_loss but squared_error, which is of logits.
 /// Shapes:    logits (…, K), K ≥ 1; per-sample values (…).
 /// Units:     nats.
+/// Options:   a temperature T of logits times s is the temperature T/s here; a factor T² is a weight of the loss.
+/// Source:    ours: JS(p⁻, uniform) is the divergence that Lin, IEEE Trans. Inf. Theory 1991 defines, repel and rank are
+///            its hinges. No other library has them; toward_uniform<kullback_leibler> is log K − H(p⁻), the confidence
+///            penalty of Pereyra et al., arXiv 1701.06548, but for its sign and constant.
+/// Precision: as consistency_loss, for each divergence; a hinge's relative to its margin.
 /// Edge:      where a hinge is exactly 0 the gradient passes. `active` counts the samples with l > 0 for repel and
 ///            rank, all samples for toward_uniform.
 /// Errors:    shape_error, argument_error (temperature ≤ 0 or beyond 1e±18, margin < 0 or infinite), before any write.
+/// Cost:      O(N·K); O(N) memory, on the stack up to 512 rows.
 /// Example:   degradation_loss<sage::repel<>>{.check = {.margin = 0.2}}(z, z_minus)
 template <class Check = toward_uniform<>>
 struct degradation_loss {
@@ -93,7 +99,8 @@ struct degradation_loss {
 
   auto formula() const noexcept { return check.formula(temperature); }
   void validate() const {
-    detail::require_no_defect(name, {detail::unless_temperature("temperature", temperature), detail::defect_of(check)});
+    detail::require_no_defect(
+        name, {detail::unless_temperature("temperature", temperature), detail::defect_of(check)});
   }
 
   template <class... Args>

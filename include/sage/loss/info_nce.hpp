@@ -42,6 +42,7 @@ SAGE_ABI_BEGIN
 ///            each direction, shared N·(K+1); memory O(N) or O(K): 64 rows of N or K distances, with gradients
 ///            (2 + |slope|) times that; for halves the size of the gradients in float. The result is bitwise
 ///            the same for any number of threads.
+/// Example:   info_nce_loss<>{.temperature = 0.07}.value_and_grad(a, p, d_a, d_p)
 template <class Distance = cosine>
 struct info_nce_loss {
   double temperature = 0.1;
@@ -51,8 +52,8 @@ struct info_nce_loss {
 
   static constexpr char const* name = "info_nce_loss";
   void validate() const {
-    detail::require_no_defect(name,
-                              {detail::unless_temperature("temperature", temperature), detail::defect_of(distance)});
+    detail::require_no_defect(
+        name, {detail::unless_temperature("temperature", temperature), detail::defect_of(distance)});
   }
 
   template <class... Args>

@@ -63,6 +63,7 @@ SAGE_ABI_BEGIN
 ///            evaluate the hinge once for each triplet, up to N³ (other hinges and scalars). Memory O(N): 64
 ///            rows of N distances, with gradients (2 + |slope|) times that, and 2 N sorted distances for each
 ///            thread; for halves N·D floats more. The result is bitwise the same for any number of threads.
+/// Example:   mined_triplet_loss<sage::semi_hard>{.margin = 0.2}.value_and_grad(x, labels, d_x)
 template <class Mining = batch_hard, class Distance = normalized_euclidean, class Hinge = hinge::clamp>
 struct mined_triplet_loss {
   double margin = 0.2;
@@ -76,7 +77,8 @@ struct mined_triplet_loss {
     return detail::mining_rule<Mining, Hinge>{margin, labels};
   }
   void validate() const {
-    detail::require_no_defect(name, {detail::unless_non_negative("margin", margin), detail::defect_of(distance)});
+    detail::require_no_defect(name,
+                              {detail::unless_non_negative("margin", margin), detail::defect_of(distance)});
   }
 
   template <class... Args>

@@ -58,6 +58,7 @@ SAGE_ABI_BEGIN
 /// Cost:      N² distances of D elements, twice for the gradient of mean_active. Memory O(N): 64 rows of N
 ///            distances, with gradients (2 + |slope|) times that; for halves N·D floats more. The result is
 ///            bitwise the same for any number of threads.
+/// Example:   nt_xent_loss<>{.temperature = 0.5}.value_and_grad(x, labels, d_x)
 template <class Distance = cosine>
 struct nt_xent_loss {
   double temperature = 0.07;
@@ -69,8 +70,8 @@ struct nt_xent_loss {
   using result = nt_xent_result<A>;
   auto rule(index_t const* labels) const noexcept { return detail::nt_xent_rule{temperature, labels}; }
   void validate() const {
-    detail::require_no_defect(name,
-                              {detail::unless_temperature("temperature", temperature), detail::defect_of(distance)});
+    detail::require_no_defect(
+        name, {detail::unless_temperature("temperature", temperature), detail::defect_of(distance)});
   }
 
   template <class... Args>

@@ -34,12 +34,14 @@ SAGE_HD SAGE_INLINE bool is_non_finite(A const& x) noexcept {
 template <class T>
 struct limits : std::numeric_limits<T> {};
 template <std::floating_point T>
-struct limits<T> {
-  static constexpr T infinity_value = std::numeric_limits<T>::infinity(), max_value = std::numeric_limits<T>::max(),
-                     min_value = std::numeric_limits<T>::min();
+struct limits<T> : std::numeric_limits<T> {
+  static constexpr T infinity_value = std::numeric_limits<T>::infinity(),
+                     max_value = std::numeric_limits<T>::max(), min_value = std::numeric_limits<T>::min(),
+                     epsilon_value = std::numeric_limits<T>::epsilon();
   SAGE_HD static constexpr T infinity() noexcept { return infinity_value; }
   SAGE_HD static constexpr T max() noexcept { return max_value; }
   SAGE_HD static constexpr T min() noexcept { return min_value; }
+  SAGE_HD static constexpr T epsilon() noexcept { return epsilon_value; }
 };
 
 }  // namespace detail
@@ -61,14 +63,18 @@ SAGE_HD SAGE_INLINE constexpr V select(bool m, std::type_identity_t<V> const& ye
 /// x as it was rounded: -ffast-math may not re-associate what made it with what consumes it.
 template <class V>
 SAGE_HD SAGE_INLINE V rounded(V const& x) {
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__clang__)
   V r = x;
 #if SAGE_SIMD
   if constexpr (is_pack<V>) detail::fence(r.v);
 #endif
-#if defined(__FAST_MATH__) && defined(__SSE2__) && !defined(__CUDA_ARCH__)
+#if (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)) && defined(__SSE2__) && !defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) __asm__("" : "+x"(r));
 #endif
   return r;
+#else
+  return x;  // GCC would keep a copy of what passes through an asm
+#endif
 }
 
 /// What rounding has taken from d = x − y: exactly x − y − d, for finite d. Source: Knuth, TAOCP 2, 4.2.2.
@@ -102,8 +108,8 @@ template <class T, int N>
 SAGE_INLINE pack<T, N> with_sign_of(pack<T, N> const& s, pack<T, N> const& x) {
   using bits = typename sage::detail::native_vector<T, N>::bits;
   bits const sign = bits{} + std::numeric_limits<std::remove_cvref_t<decltype(bits{}[0])>>::min();
-  return pack<T, N>(__builtin_bit_cast(typename pack<T, N>::native,
-                                       __builtin_bit_cast(bits, x.v) | (__builtin_bit_cast(bits, s.v) & sign)));
+  return pack<T, N>(__builtin_bit_cast(
+      typename pack<T, N>::native, __builtin_bit_cast(bits, x.v) | (__builtin_bit_cast(bits, s.v) & sign)));
 }
 #endif
 template <class V>
@@ -150,32 +156,36 @@ SAGE_HD SAGE_INLINE V log1p_defect(V const& u, V const& log1p_u) {
   return select(magnitude(u) < V(scalar_of<V>(0.25)), small, u - log1p_u);
 }
 
-/// e^(c x) for c x ≤ 0, e^x − 1 for |x| ≤ 4, x/y for |x| ≤ y, logarithms of some ranges, artanh s − s for |s| ≤ ¼:
-/// see the packs of float, for which these are shorter than the general functions.
+/// e^(c x) for c x ≤ 0, e^x and 1 − e^x for x ≤ 0, x/y for |x| ≤ y, logarithms of some ranges: see the packs of float,
+/// for which these are shorter than the general functions.
 template <class V>
 SAGE_HD SAGE_INLINE V exp_of_product(V const& x, exponent_factor<V> const& c) {
   return exp(x * c.c);
 }
 template <class V>
-SAGE_HD SAGE_INLINE V expm1_moderate(V const& x) {
-  return expm1(x);
+SAGE_HD SAGE_INLINE decay<V> decay_of(V const& x) {
+  using limits = std::numeric_limits<scalar_of<V>>;
+  // Half of the smallest number, and all below, is 0.
+  V const bounded =
+      larger(x, V(scalar_of<V>((limits::min_exponent - limits::digits - 2) * 0.6931471805599453)));
+  return {exp(bounded), -expm1(bounded)};
 }
 template <class V>
 SAGE_HD SAGE_INLINE V fraction(V const& x, V const& y) {
   return x / y;
 }
 template <class V>
-SAGE_HD SAGE_INLINE logarithm<V> log1p_of_fraction(V const& u) {
-  V const l = log1p(u);
-  return {l, log1p_defect(u, l)};
+SAGE_HD SAGE_INLINE V log1p_of_fraction(V const& u) {
+  return log1p(u);
 }
 template <class V>
-SAGE_HD SAGE_INLINE V artanh_excess(V const& s, V const& w) {
-  constexpr int terms = std::numeric_limits<scalar_of<V>>::digits / 4 + 1;  // w ≤ 1/16: four bits a term
+SAGE_HD SAGE_INLINE V entropy_deficit(V const& w) {
+  // Σ w^(k−1)/(k (2k − 1)): two bits a term.
+  constexpr int terms = std::numeric_limits<scalar_of<V>>::digits / 2 + 1;
   V series = V(0);
   SAGE_UNROLL
-  for (int k = terms; k > 0; --k) series = series * w + V(scalar_of<V>(1) / scalar_of<V>(2 * k + 1));
-  return series * w * s;
+  for (int k = terms; k > 0; --k) series = series * w + V(scalar_of<V>(1) / scalar_of<V>(k * (2 * k - 1)));
+  return series;
 }
 template <class Mask, class V>
 SAGE_HD SAGE_INLINE logarithm<V> log_or_log1p(Mask const& near, V const& r) {
