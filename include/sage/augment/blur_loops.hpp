@@ -33,7 +33,7 @@ SAGE_INLINE void blur_strip(A const* weight, index_t radius, Rows const& rows, i
   P sum[sizeof...(I)] = {(first * load_lanes<P>(center + static_cast<index_t>(I) * width))...};
   for (index_t k = 1; k <= radius; ++k) {
     A const *const below = rows.row(-k) + j, *const above = rows.row(k) + j;
-    P const w(weight[k]);
+    P const w = broadcast_from<P>(weight + k);
     ((sum[I] += w * (load_lanes<P>(below + static_cast<index_t>(I) * width) +
                      load_lanes<P>(above + static_cast<index_t>(I) * width))),
      ...);
@@ -58,18 +58,40 @@ SAGE_INLINE void blur_row(A const* weight, index_t radius, Rows const& rows, ind
 /// Rows that are worked on together, so that every row read serves all of them.
 inline constexpr int blur_block = 4;
 
+/// The sums of a block at Packs packs of columns.
+template <class P, std::size_t Packs>
+struct block_sums {
+  P of[Packs][blur_block];
+
+  /// Adds w times a row to the sums of the row Q.
+  template <std::size_t Q>
+  SAGE_INLINE void add(P const& w, P const& left, [[maybe_unused]] P const& right) {
+    of[0][Q] += w * left;
+    if constexpr (Packs == 2) of[1][Q] += w * right;
+  }
+};
+
+/// The one or two packs of columns at `row`.
+template <class P, std::size_t Packs, class A, class F>
+SAGE_INLINE void with_packs(A const* row, F const& f) {
+  P const left = load_lanes<P>(row);
+  if constexpr (Packs == 2) {
+    f(left, load_lanes<P>(row + lane_traits<P>::width));
+  } else {
+    f(left, left);
+  }
+}
+
 /// Adds row k, seen from the first row of the block, to the block's sums First, First + 1, …, which it
 /// reaches.
 template <std::size_t First, std::size_t Packs, class P, class A, std::size_t... Q>
-SAGE_INLINE void add_to_block(A const* weight, index_t k, A const* row, P (&sum)[Packs][blur_block],
+SAGE_INLINE void add_to_block(A const* weight, index_t k, A const* row, block_sums<P, Packs>& sum,
                               std::index_sequence<Q...>) {
-  P const w[] = {P(weight[k - static_cast<index_t>(First + Q)])...};
-  P const left = load_lanes<P>(row);
-  ((sum[0][First + Q] += w[Q] * left), ...);
-  if constexpr (Packs == 2) {
-    P const right = load_lanes<P>(row + lane_traits<P>::width);
-    ((sum[1][First + Q] += w[Q] * right), ...);
-  }
+  with_packs<P, Packs>(row, [&](P const& left, P const& right) SAGE_INLINE_LAMBDA {
+    (sum.template add<First + Q>(broadcast_from<P>(weight + k - static_cast<index_t>(First + Q)), left,
+                                 right),
+     ...);
+  });
 }
 
 template <class P, class A, std::size_t... Q>
@@ -81,21 +103,21 @@ SAGE_INLINE void store_block(P const (&sum)[blur_block], A* to, index_t pitch, s
 template <class P, std::size_t Packs, class A, class Rows>
 SAGE_INLINE void blur_block_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to,
                                   index_t pitch) {
-  P sum[Packs][blur_block];
-  sum[0][0] = sum[0][1] = sum[0][2] = sum[0][3] = P(A(0));
-  if constexpr (Packs == 2) sum[1][0] = sum[1][1] = sum[1][2] = sum[1][3] = P(A(0));
+  P const zero(A(0));
+  block_sums<P, Packs> sum;
+  sum.of[0][0] = sum.of[0][1] = sum.of[0][2] = sum.of[0][3] = zero;
+  if constexpr (Packs == 2) sum.of[1][0] = sum.of[1][1] = sum.of[1][2] = sum.of[1][3] = zero;
   index_t k = -radius;  // the first and the last three rows reach some of the block only
-  add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{}), ++k;
-  add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
-  add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
-  for (; k <= radius; ++k)
-    add_to_block<0, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<4>{});
-  add_to_block<1, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
-  add_to_block<2, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
-  add_to_block<3, Packs>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{});
-  store_block(sum[0], to + j, pitch, std::make_index_sequence<4>{});
+  add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{}), ++k;
+  add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
+  add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
+  for (; k <= radius; ++k) add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<4>{});
+  add_to_block<1>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
+  add_to_block<2>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
+  add_to_block<3>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{});
+  store_block(sum.of[0], to + j, pitch, std::make_index_sequence<4>{});
   if constexpr (Packs == 2)
-    store_block(sum[1], to + j + lane_traits<P>::width, pitch, std::make_index_sequence<4>{});
+    store_block(sum.of[1], to + j + lane_traits<P>::width, pitch, std::make_index_sequence<4>{});
 }
 
 /// Four rows of n columns; radius ≥ 1.

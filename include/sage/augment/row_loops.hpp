@@ -23,6 +23,19 @@ SAGE_INLINE V load_lanes(scalar_of<V> const* from) noexcept {
   }
 }
 
+/// *x in every lane. By one instruction that reads memory: GCC 12 reads, then copies.
+template <class P, class A>
+SAGE_INLINE P broadcast_from(A const* x) {
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (__is_same(A, float) && lane_traits<P>::width > 4) {
+    P r;
+    __asm__("vbroadcastss %1, %0" : "=v"(r.v) : "m"(*x));
+    return r;
+  }
+#endif
+  return P(*x);
+}
+
 template <class V>
 SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
   if constexpr (lane_traits<V>::width == 1) {
