@@ -3,6 +3,7 @@
 
 #include <sage/exec/cuda.cuh>
 #include <sage/exec/emulated.hpp>
+#include <sage/formula/bernoulli_divergence.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/triplet_margin.hpp>
@@ -19,6 +20,16 @@
 namespace {
 
 using sage::index_t;
+
+// nvcc and the host's compiler must divide rows alike.
+template <class Formula, class T>
+constexpr int width_of = sage::exec::detail::chunk_width<sage::exec::batch_problem<Formula, T>>;
+using triplet = sage::triplet_formula<sage::euclidean, false>;
+static_assert(width_of<triplet, float> == 4 && width_of<triplet, double> == 2 &&
+              width_of<triplet, __half> == 8);
+static_assert(width_of<sage::bernoulli_divergence<sage::jensen_shannon>, float> == 1);
+static_assert(width_of<sage::cross_entropy_formula, float> == 1);
+static_assert(sage::exec::detail::may_be_invalid<sage::exec::batch_row<float>>);
 
 int failures = 0;
 void expect(bool holds, std::string const& what) {

@@ -34,6 +34,12 @@ concept concludes = requires(Formula const& f, State const& s, Earlier const&...
   f.conclude(s, earlier...);
 };
 
+/// Has nobody checked a row's label?
+template <class Parameters>
+concept may_be_invalid = requires(Parameters const& p) {
+  p.invalid;
+};
+
 /// Positions of a chunk: 16 bytes of an operand.
 template <class Problem>
 inline constexpr int chunk_width = [] {
@@ -108,7 +114,7 @@ class cooperative_row {
   SAGE_HD void operator()() const {
     auto const parameters = p_.parameters_of(i_);
     bool invalid = false;
-    if constexpr (requires { parameters.invalid; }) invalid = parameters.invalid;
+    if constexpr (may_be_invalid<std::remove_cvref_t<decltype(parameters)>>) invalid = parameters.invalid;
     if (parameters.skipped || invalid) {
       if constexpr (writes) without_evaluation(invalid);
       return;
