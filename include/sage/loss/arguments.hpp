@@ -131,13 +131,16 @@ template <runs Where = runs::on_host, class F, class... Args>
 decltype(auto) take_apart(F const& f, Args&&... args) {
   return split_executor(
       [&]<class Executor, class... Rest>(Executor const& executor, Rest&&... rest) -> decltype(auto) {
-        if constexpr (exec::device_executor<Executor>) {
-          static_assert(
-              Where == runs::anywhere,
-              "sage: this loss runs on the host only for now; on a device run the triplet, contrastive, "
-              "(binary) consistency, degradation and (binary) cross entropy losses");
-          if constexpr (Where == runs::anywhere)
-            return in_order_on_device(executor, f, std::forward<Rest>(rest)...);
+        // Of Executor, so that it is asked where the lambda is used.
+        constexpr bool runs_here = Where == runs::anywhere || !exec::device_executor<Executor>;
+        static_assert(
+            runs_here,
+            "sage: this loss runs on the host only for now; on a device run the triplet, contrastive, "
+            "(binary) consistency, degradation and (binary) cross entropy losses");
+        if constexpr (!runs_here) {
+          return;
+        } else if constexpr (exec::device_executor<Executor>) {
+          return in_order_on_device(executor, f, std::forward<Rest>(rest)...);
         } else {
           constexpr bool returns = !(is_into<std::remove_cvref_t<Rest>> || ...);
           static_assert(
