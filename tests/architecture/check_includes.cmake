@@ -37,6 +37,12 @@ set(standard_headers
   type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector version
   unistd.h)  # POSIX's, where there is one: the thread pool must know that it was forked
 
+# Streams and locales cost every source file that includes them, and <iostream> an initialiser in every program: for
+# framework/ alone, whose frameworks print their modules to streams.
+set(headers_of_streams
+  codecvt fstream iomanip ios iosfwd iostream istream locale ostream regex spanstream sstream streambuf strstream
+  syncstream)
+
 set(violations 0)
 function(violation sentence)
   message("${file}: ${sentence}")
@@ -97,6 +103,8 @@ foreach(file IN LISTS files)
         endif()
       elseif(NOT name IN_LIST standard_headers)
         violation("includes ${what}: not a header of the C++ standard library")
+      elseif(name IN_LIST headers_of_streams AND NOT folder STREQUAL "framework")
+        violation("includes ${what}: streams and locales are for framework/ alone")
       endif()
     endif()
   endforeach()

@@ -199,7 +199,7 @@ TEST_CASE("An empty batch, and images without pixels, are nothing to do") {
   }
 }
 
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
 TEST_CASE("Halves are computed in float and rounded once") {
   batch x = random_images(shape, 15), s = random_maps(shape, 16);
   for (batch* b : {&x, &s})

@@ -147,7 +147,7 @@ TEST_CASE("Gradients of any strides agree, and are rounded once for halves") {
     CHECK(distance(g.images, expected.images) < 1e-6);
     CHECK(distance(g.maps, expected.maps) < 1e-6);
   }
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
   gradients const half = backward<_Float16>(blur, up, down, x, s);
   CHECK(distance(half.images, expected.images) < 2e-3);
   CHECK(distance(half.maps, expected.maps) < 2e-3);

@@ -83,19 +83,23 @@ struct census {
   std::vector<sage::row_parameters<T>> parameters;
   std::vector<T> losses;
 
+  // Broadcast operands have gradients of their full shape; the columns' numbers are the same in all rows.
   census(index_t rows_, index_t length_, arrangement how = arrangement::contiguous)
       : rows(rows_),
         length(length_),
         x(rows, length, how),
-        numbers(rows, length, how),
-        g(rows, length, how),
-        h(rows, length, how),
+        numbers(rows, length, is_broadcast(how) ? arrangement::broadcast_rows : how),
+        g(rows, length, is_broadcast(how) ? arrangement::contiguous : how),
+        h(rows, length, is_broadcast(how) ? arrangement::contiguous : how),
         losses(static_cast<std::size_t>(rows), T(-1)) {
     for (index_t i = 0; i < rows; ++i) {
       for (index_t j = 0; j < length; ++j)
         x(i, j) = static_cast<T>((i * 7 + j * 5) % 11), numbers(i, j) = static_cast<T>(j + 1);
-      parameters.push_back({static_cast<T>(i + 1), i * 3 % length, i % 5 == 3});
+      parameters.push_back({static_cast<T>(i + 1), length > 0 ? i * 3 % length : 0, i % 5 == 3});
     }
+  }
+  static constexpr bool is_broadcast(arrangement how) {
+    return how == arrangement::broadcast_rows || how == arrangement::broadcast_columns;
   }
   auto problem(bool with_gradient, sage::gradient_mode mode) {
     sage::row_problem<census_formula, T> p;
@@ -115,7 +119,7 @@ struct census {
       T max = 0, sum = 0;
       for (index_t j = 0; j < length; ++j) max = std::max(max, x(i, j));
       for (index_t j = 0; j < length; ++j) sum += static_cast<T>(j + 1) * (x(i, j) - max);
-      T const expected = r.skipped ? T(0) : sum + 1000 * static_cast<T>(r.label + 1);
+      T const expected = r.skipped || length == 0 ? T(0) : sum + 1000 * static_cast<T>(r.label + 1);
       if (losses[static_cast<std::size_t>(i)] != expected) return false;
       for (index_t j = 0; j < length; ++j) {
         T const slope = r.skipped ? T(0) : static_cast<T>((i + 1) * (j + 1));

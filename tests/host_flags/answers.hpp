@@ -57,12 +57,21 @@ auto view(Vector& x, std::size_t rows) {
   return sage::strided_view{x.data(), sage::extents{rows, x.size() / rows}};
 }
 
+/// A meter is handed every call of a loss, by the name of its answer; this one only calls.
+struct no_meter {
+  template <class Call>
+  auto operator()(std::string const&, Call const& call) const {
+    return call();
+  }
+};
+
 /// Computes the answers for one shape, on one executor.
-template <class T, class Executor>
+template <class T, class Executor, class Meter>
 class questions {
  public:
-  questions(Executor executor, std::size_t rows, std::size_t length)
+  questions(Executor executor, Meter meter, std::size_t rows, std::size_t length)
       : executor_(std::move(executor)),
+        meter_(std::move(meter)),
         rows_(rows),
         shape_(std::to_string(rows) + "x" + std::to_string(length)) {}
 
@@ -72,15 +81,23 @@ class questions {
            Labels const&... labels) {
     auto g = x;
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      keep(name + " value", {loss(executor_, view(x[I], rows_)..., labels...).value});
-      keep(name + " value again",
-           {loss.value_and_grad(executor_, view(x[I], rows_)..., labels..., view(g[I], rows_)...).value});
+      keep(
+          name + " value",
+          {metered(name + " value", [&] { return loss(executor_, view(x[I], rows_)..., labels...).value; })});
+      keep(name + " value again", {metered(name + " value_and_grad", [&] {
+             return loss.value_and_grad(executor_, view(x[I], rows_)..., labels..., view(g[I], rows_)...)
+                 .value;
+           })});
       (keep(name + " gradient " + std::to_string(I), g[I]), ...);
 
       std::vector<T> per_sample(rows_), upstream = matrix<T>(1, rows_, 99);
-      loss.per_sample(executor_, view(x[I], rows_)..., labels..., per_sample);
+      metered(name + " per_sample",
+              [&] { loss.per_sample(executor_, view(x[I], rows_)..., labels..., per_sample); });
       keep(name + " per sample", per_sample);
-      loss.backward(executor_, upstream, view(x[I], rows_)..., labels..., sage::add_to(view(g[I], rows_))...);
+      metered(name + " backward", [&] {
+        loss.backward(executor_, upstream, view(x[I], rows_)..., labels...,
+                      sage::add_to(view(g[I], rows_))...);
+      });
       (keep(name + " backward added to gradient " + std::to_string(I), g[I]), ...);
     }
     (std::make_index_sequence<Inputs>{});
@@ -103,17 +120,22 @@ class questions {
       keep(name,
            {r.value, r.classification, r.positive_classification, r.triplet, r.consistency, r.degradation});
     };
-    terms("sage terms", loss(executor_, of(z), of(e), labels, sage::weights(weights)));
-    terms("sage terms again",
-          loss.value_and_grad(executor_, of(z), of(e), labels, of(dz), of(de), sage::weights(weights)));
+    terms("sage terms", metered("sage value", [&] {
+            return loss(executor_, of(z), of(e), labels, sage::weights(weights));
+          }));
+    terms("sage terms again", metered("sage value_and_grad", [&] {
+            return loss.value_and_grad(executor_, of(z), of(e), labels, of(dz), of(de),
+                                       sage::weights(weights));
+          }));
     std::vector<T> per_sample(rows_), upstream = matrix<T>(1, rows_, 99);
-    loss.per_sample(executor_, of(z), of(e), labels, per_sample);
+    metered("sage per_sample", [&] { loss.per_sample(executor_, of(z), of(e), labels, per_sample); });
     keep("sage per sample", per_sample);
     for (std::size_t i = 0; i < 3; ++i) {
       keep("sage gradient of logits " + std::to_string(i), dz[i]);
       keep("sage gradient of embeddings " + std::to_string(i), de[i]);
     }
-    loss.backward(executor_, upstream, of(z), of(e), labels, added_to(dz), added_to(de));
+    metered("sage backward",
+            [&] { loss.backward(executor_, upstream, of(z), of(e), labels, added_to(dz), added_to(de)); });
     for (std::size_t i = 0; i < 3; ++i) {
       keep("sage backward added to gradient of logits " + std::to_string(i), dz[i]);
       keep("sage backward added to gradient of embeddings " + std::to_string(i), de[i]);
@@ -124,7 +146,8 @@ class questions {
   /// has the sizes of x. One thread and no vectors: what flags could change is in the formulas.
   template <class Run>
   void ask_gradients(std::string const& name, std::vector<std::vector<T>> g, Run const& run) {
-    keep(name + " value", {run(sage::exec::scalar{}, g).value});
+    keep(name + " value",
+         {metered(name + " value_and_grad", [&] { return run(sage::exec::scalar{}, g).value; })});
     for (std::size_t i = 0; i < g.size(); ++i) keep(name + " gradient " + std::to_string(i), g[i]);
   }
 
@@ -135,6 +158,11 @@ class questions {
   std::vector<answer<T>> answers;
 
  private:
+  template <class Call>
+  auto metered(std::string const& name, Call const& call) const {
+    return meter_(name + " " + shape_, call);
+  }
+
   // 0, ½, 1, 1½, 0, …: every fourth sample has no saliency map.
   std::vector<T> map_weights() const {
     std::vector<T> w(rows_);
@@ -143,13 +171,15 @@ class questions {
   }
 
   Executor executor_;
+  Meter meter_;
   std::size_t rows_;
   std::string shape_;
 };
 
-template <class T, class Executor>
-std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::size_t length) {
-  questions<T, Executor> q(executor, rows, length);
+template <class T, class Executor, class Meter = no_meter>
+std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::size_t length,
+                               Meter meter = {}) {
+  questions<T, Executor, Meter> q(executor, meter, rows, length);
   auto const x = matrix<T>(rows, length, 1), y = matrix<T>(rows, length, 2), z = matrix<T>(rows, length, 3);
   // A difference of unit vectors in float has the rounding errors of the vectors, so those are not that near.
   auto const near_8 = near(x, 8), near_1024 = near(x, 1024);

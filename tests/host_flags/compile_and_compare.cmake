@@ -1,7 +1,7 @@
 # Compiles compare.cpp with one compiler and one set of flags, and runs it.
 #
 #   cmake -D COMPILER=<path> -D FLAGS="<flags>" -D ENTRY=<name> -D INCLUDE_DIR=<include folder> -D BINARY_DIR=<scratch>
-#         -D REFERENCE=<file of answers> -P compile_and_compare.cmake
+#         -D REFERENCE=<file of answers> [-D EMULATOR=<path>] -P compile_and_compare.cmake
 #
 # Leaves <ENTRY>.o, which link_two.cmake puts into programs with others.
 cmake_minimum_required(VERSION 3.25)
@@ -12,4 +12,4 @@ set(program "${BINARY_DIR}/${ENTRY}")
 
 run_silently("${COMPILER}" ${FLAGS} -I "${INCLUDE_DIR}" -c "${CMAKE_CURRENT_LIST_DIR}/compare.cpp" -o "${program}.o")
 run("${COMPILER}" ${FLAGS} "${CMAKE_CURRENT_LIST_DIR}/main.cpp" "${program}.o" -pthread -o "${program}")
-run("${program}" "${REFERENCE}")
+run(${EMULATOR} "${program}" "${REFERENCE}")

@@ -1,7 +1,7 @@
 #include "loss/half_units.hpp"
 #include "reference/bfloat16.hpp"
 
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
 TEST_CASE("On _Float16 every loss and gradient is within one unit of the definition, rounded once") {
   half_units::check_every_loss<_Float16>();
 }

@@ -67,7 +67,7 @@ struct in_both_types {
 template <std::size_t Operands, class Loss, class... Labels>
 void halves_are_rounded_once([[maybe_unused]] Loss const& loss, [[maybe_unused]] problem const& p,
                              [[maybe_unused]] Labels const&... labels) {
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
   using half = _Float16;
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     sage::exec::scalar const ex;

@@ -514,7 +514,7 @@ TEST_CASE("Results are bitwise the same from run to run, for any number of threa
   }
 }
 
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
 TEST_CASE("Half numbers are computed in float and rounded once, at the store") {
   index_t const rows = 3, length = 37;
   std::vector<_Float16> half[6];

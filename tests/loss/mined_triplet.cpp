@@ -223,7 +223,7 @@ TEST_CASE("Mined triplets are bitwise the same for any number of threads and any
   check_schedules(sage::mined_triplet_loss<sage::batch_all>{});
 }
 
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
 TEST_CASE("Mined triplets of halves are computed in float and rounded once") {
   index_t const rows = 70, length = 5;
   auto const b = batch_of(rows, length, 74);

@@ -180,7 +180,9 @@ bool same_bits(T const& a, T const& b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0;
 }
 
-/// Row lengths around every vector width: 4, 8, 16 floats; 2, 4, 8 doubles; the tile of short rows (32).
-inline constexpr index_t edge_lengths[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130};
+/// Row lengths around every vector width W (4, 8, 16 floats; 2, 4, 8 doubles): W − 1, W, W + 1 and 8 W + 2; and around
+/// the tile of short rows, 32.
+inline constexpr index_t edge_lengths[] = {1,  2,  3,  4,  5,  7,  8,  9,  15, 16, 17,
+                                           18, 31, 32, 33, 34, 63, 64, 65, 66, 130};
 
 }  // namespace reference

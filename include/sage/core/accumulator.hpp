@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sage/core/config.hpp>
+
 #include <concepts>
 #include <type_traits>
 
@@ -10,7 +12,7 @@ namespace sage {
 template <class T>
 inline constexpr bool is_half = false;
 
-#if defined(__FLT16_MANT_DIG__)
+#if SAGE_HAS_FLOAT16
 template <>
 inline constexpr bool is_half<_Float16> = true;
 #endif

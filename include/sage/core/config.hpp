@@ -58,6 +58,13 @@
 #define SAGE_X86_DISPATCH 0
 #endif
 
+// _Float16: GCC 12 announces its limits on all targets, and has the type in C++ on x86 alone.
+#if defined(__FLT16_MANT_DIG__) && (defined(__clang__) || defined(__SSE2__) || __GNUC__ >= 13)
+#define SAGE_HAS_FLOAT16 1
+#else
+#define SAGE_HAS_FLOAT16 0
+#endif
+
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define SAGE_EXCEPTIONS 1
 #else

@@ -152,7 +152,7 @@ class along_rows {
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) copies = copies || !in_place_[k];
     SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k) copies = copies || !out_in_place_[k];
+    for (int k = 0; k < gradients; ++k) copies = copies || (with_gradient_ && !out_in_place_[k]);
     row_scratch<A> scratch(padded_ * (kept + (copies ? inputs + gradients : 0)));
     for (index_t i = first; i < last; ++i) {
       auto const& parameters = p_.parameters_of(i);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/exec/row_blocks.hpp>
 #include <sage/exec/simd.hpp>
 
 namespace sage {
@@ -11,25 +12,23 @@ namespace exec {
 /// 0 ≤ i < count, from any threads, and return when all are done (LibTorch's pool, OpenMP, TBB).
 ///
 /// Rows are independent and are summed after all are done, in their order: results are bitwise the same for any
-/// number of threads. Less than one block of work stays on the calling thread.
+/// number of threads. Less than two blocks of work stay on the calling thread.
 /// Example: parallel{[](index_t n, auto const& body) { tbb::parallel_for(index_t(0), n, body); }}
 template <class ParallelFor>
 struct parallel {
   ParallelFor parallel_for;
   simd inner{};
 
-  /// Elements of one operand that make a block worth a thread.
-  static constexpr index_t block_elements = 16384;
+  /// What makes a block worth one of the host's threads, in elements of a formula without transcendental functions: some
+  /// 10 µs, a few times what a pool takes for an empty call.
+  static constexpr index_t block_work = 16384;
 
   template <class Problem>
   void operator()(Problem const& p) const {
-    index_t const wanted = block_elements / (p.length > 0 ? p.length : 1);
-    index_t const block = wanted < 64 ? wanted + 1 : (wanted + 63) / 64 * 64;  // whole groups of lanes
-    index_t const count = (p.rows + block - 1) / block;
-    if (count <= 1) return inner(p);
-    parallel_for(count, [&](index_t b) {
-      index_t const first = b * block;
-      inner(p, first, first + block < p.rows ? first + block : p.rows);
+    detail::row_blocks const blocks = detail::blocks_of(p, block_work);
+    if (blocks.count <= 1) return inner(p);
+    parallel_for(blocks.count, [&](index_t b) {
+      blocks(p, b, [&](index_t first, index_t last) { inner(p, first, last); });
     });
   }
 };

@@ -4,6 +4,7 @@
 #include <sage/core/index.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -20,9 +21,11 @@ namespace exec {
 /// A fixed set of threads that work through numbered tasks; the calling thread works with them. Threads start with
 /// the pool and are joined by its destructor; calls from several threads wait for each other.
 ///
-/// A worker that has nothing to do spins for some microseconds, so that calls in quick succession find it awake, then
-/// sleeps. Nobody waits for a worker that has taken no task: a call ends when all tasks are done, by whomever, also in
-/// the child of a fork, where no worker is.
+/// A worker that has nothing to do spins for 40 µs, so that calls in quick succession find it awake, then sleeps.
+/// Nobody waits for a worker that has taken no task: a call ends when all tasks are done, by whomever.
+///
+/// In the child of a fork there are no workers, whatever they and their callers were doing at the time of the fork: the
+/// calling thread does all tasks, and the destructor joins nobody.
 class thread_pool {
  public:
   /// `count` threads in all, the caller's among them; less than one means one.
@@ -40,7 +43,7 @@ class thread_pool {
     call_number_.notify_all();
     for (int i = 0; i < workers_; ++i) {
       std::thread& t = threads_[static_cast<std::size_t>(i)];
-      if (process_ == this_process()) {
+      if (is_at_home()) {
         t.join();
       } else {
         t.detach();  // it stayed in the process that this one was forked from
@@ -50,10 +53,17 @@ class thread_pool {
 
   int size() const noexcept { return workers_ + 1; }
 
+  /// How long a worker that has nothing to do stays awake: as long as a sleep and a wake-up take, see
+  /// benchmarks/break_even.cpp; so nobody waits more than twice as long as if the next call were foreseen.
+  static constexpr int spin_microseconds = 40;
+
+  /// Is a worker awake, so that a call needs to wake none? A guess: it may fall asleep at any time.
+  bool is_awake() const noexcept { return awake_.load(std::memory_order_relaxed) > 0; }
+
   /// Calls body(i) once for every 0 ≤ i < count < 2³², and returns when all calls have.
   template <class Body>
   void operator()(index_t count, Body const& body) {
-    if (workers_ == 0 || count <= 1) {
+    if (workers_ == 0 || count <= 1 || !is_at_home()) {
       for (index_t i = 0; i < count; ++i) body(i);
       return;
     }
@@ -86,9 +96,12 @@ class thread_pool {
 
   void work() {
     std::uint32_t seen = 0;
+    awake_.fetch_add(1, std::memory_order_relaxed);
     for (;;) {
       if (spin_while(call_number_, [&](std::uint32_t n) { return n == seen; }) == seen) {
+        awake_.fetch_sub(1, std::memory_order_relaxed);
         call_number_.wait(seen, std::memory_order_acquire);
+        awake_.fetch_add(1, std::memory_order_relaxed);
         continue;
       }
       seen = call_number_.load(std::memory_order_acquire);
@@ -111,19 +124,29 @@ class thread_pool {
     }
   }
 
-  /// The value after at most some 10 µs in which it met the condition: about what a sleep and a wake-up cost.
+  /// The value, after at most so long a time in which it met the condition.
   template <class Condition>
   static std::uint32_t spin_while(std::atomic<std::uint32_t> const& value, Condition const& holds) noexcept {
+    using clock = std::chrono::steady_clock;
     std::uint32_t now = value.load(std::memory_order_acquire);
-    for (int i = 0; i < 500 && holds(now); ++i) {
+    if (!holds(now)) return now;
+    for (auto const start = clock::now();
+         clock::now() - start < std::chrono::microseconds(spin_microseconds);) {
+      for (int i = 0; i < 16; ++i) {
 #if defined(__x86_64__) || defined(__i386__)
-      __builtin_ia32_pause();
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
 #endif
-      now = value.load(std::memory_order_acquire);
+        now = value.load(std::memory_order_acquire);
+        if (!holds(now)) return now;
+      }
     }
     return now;
   }
 
+  // Is this the process that the workers were started in?
+  bool is_at_home() const noexcept { return process_ == this_process(); }
   static long this_process() noexcept {
 #if defined(__unix__) || defined(__APPLE__)
     return static_cast<long>(::getpid());
@@ -142,6 +165,7 @@ class thread_pool {
   std::atomic<std::uint64_t> next_{0};
   std::atomic<std::uint32_t> left_{0};         // tasks that are not done
   std::atomic<std::uint32_t> call_number_{0};  // of the latest call; workers wait for it to change
+  std::atomic<int> awake_{0};                  // workers that do not sleep
   std::atomic<bool> stopping_{false};
 };
 

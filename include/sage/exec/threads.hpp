@@ -1,9 +1,14 @@
 #pragma once
 
 #include <sage/core/config.hpp>
-#include <sage/exec/parallel.hpp>
+#include <sage/exec/row_blocks.hpp>
+#include <sage/exec/simd.hpp>
 #include <sage/exec/thread_pool.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <memory>
 
 namespace sage {
@@ -11,22 +16,66 @@ SAGE_ABI_BEGIN
 namespace exec {
 
 /// Threads of our own: `threads{4}` starts three workers beside the caller and joins them when the last copy goes.
-/// Keep one for many calls; starting it costs some 20 µs a thread.
+/// Keep one for many calls; starting it costs some 20 µs a thread. Until one is made, no thread is started.
+///
+/// Small work stays on the calling thread, and wakes nobody. While the workers are still awake from the call before,
+/// some 5 µs of work are enough to share; later they must be woken, which takes time of the caller's too, and 80 µs are.
+/// Calls in quick succession, less than 40 µs apart, share from the second on what is worth sharing.
+///
+/// Nothing depends on the thread that calls: it may be one of OpenMP's or of another pool. Several threads may call
+/// one object, and wait for each other.
+/// In the child of a fork an object of the parent works on the calling thread alone, for its workers stayed in the parent;
+/// one made in the child has workers.
 class threads {
  public:
-  explicit threads(int count, simd inner = {}) : pool_(std::make_shared<thread_pool>(count)), inner_(inner) {}
+  explicit threads(int count, simd inner = {})
+      : shared_(std::make_shared<shared_state>(count)), inner_(inner) {}
 
-  int size() const noexcept { return pool_->size(); }
+  int size() const noexcept { return shared_->pool.size(); }
 
   template <class Problem>
   void operator()(Problem const& p) const {
-    thread_pool& pool = *pool_;
-    auto const parallel_for = [&pool](index_t count, auto const& body) { pool(count, body); };
-    parallel<decltype(parallel_for)>{parallel_for, inner_}(p);
+    thread_pool& pool = shared_->pool;
+    index_t const work = detail::work_of_row(p) * p.rows;
+    if (pool.size() == 1 || work < awake_work) return inner_(p);
+    if (work < asleep_work && !pool.is_awake() && !follows_closely()) {
+      inner_(p);
+      shared_->last_end.store(now(), std::memory_order_relaxed);
+      return;
+    }
+    // Several blocks for each thread: one that comes late finds the others further.
+    index_t const share = work / (8 * pool.size());
+    detail::row_blocks const blocks = detail::blocks_of(p, share < smallest_block  ? smallest_block
+                                                           : share > largest_block ? largest_block
+                                                                                   : share);
+    pool(blocks.count,
+         [&](index_t b) { blocks(p, b, [&](index_t first, index_t last) { inner_(p, first, last); }); });
   }
 
  private:
-  std::shared_ptr<thread_pool> pool_;
+  // In the units of work_of_row. Measured by benchmarks/break_even.cpp (2 cores, AVX2, a virtual machine): two threads
+  // overtake one between 4096 and 8192 while the worker is awake; between 65536 and 131072 where it sleeps, for the
+  // caller takes 8 µs to wake it and it comes after 18 µs at least, 28 as a rule.
+  static constexpr index_t awake_work = 8192, asleep_work = 131072;
+  static constexpr index_t smallest_block = 2048, largest_block = 16384;
+
+  struct shared_state {
+    explicit shared_state(int count) : pool(count) {}
+    thread_pool pool;
+    std::atomic<std::int64_t> last_end{std::numeric_limits<std::int64_t>::min() /
+                                       2};  // of a call that woke nobody
+  };
+
+  static std::int64_t now() noexcept {
+    using namespace std::chrono;
+    return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
+  }
+  // Workers that such a call wakes stay awake for the next.
+  bool follows_closely() const noexcept {
+    return now() - shared_->last_end.load(std::memory_order_relaxed) < 1000 * thread_pool::spin_microseconds;
+  }
+
+  std::shared_ptr<shared_state> shared_;
   simd inner_;
 };
 

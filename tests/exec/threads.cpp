@@ -1,0 +1,180 @@
+#include "catch.hpp"
+
+#include <sage/exec/executor.hpp>
+#include <sage/exec/parallel.hpp>
+#include <sage/exec/threads.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <dirent.h>
+#endif
+
+// How work is divided, and that a pool of threads is a good guest: no thread before it is asked for or after it is gone,
+// none woken for small work, none missed after a fork.
+
+namespace {
+
+using sage::index_t;
+
+/// Counts how often each row is worked, and remembers on which threads, in how many blocks.
+struct ledger {
+  std::vector<std::atomic<int>> rows;
+  std::atomic<int> blocks{0}, on_other_threads{0};
+  std::thread::id const caller = std::this_thread::get_id();
+
+  explicit ledger(index_t n) : rows(static_cast<std::size_t>(n)) {}
+  bool every_row_is(int times) const {
+    return std::all_of(rows.begin(), rows.end(), [&](auto const& n) { return n == times; });
+  }
+};
+
+/// A problem with a schedule of its own that keeps a ledger.
+struct bookkeeping {
+  using element = float;
+  using accumulator = float;
+  index_t rows, length;
+  ledger* book;
+
+  bookkeeping(index_t n, index_t d, ledger& b) : rows(n), length(d), book(&b) {}
+  template <class V>
+  SAGE_INLINE void run(index_t first, index_t last) const {
+    ++book->blocks;
+    if (std::this_thread::get_id() != book->caller) ++book->on_other_threads;
+    for (index_t i = first; i < last; ++i) ++book->rows[static_cast<std::size_t>(i)];
+  }
+};
+
+/// The same in double.
+struct bookkeeping_in_double : bookkeeping {
+  using accumulator = double;
+};
+
+#if defined(__linux__)
+int threads_of_this_process() {
+  int count = 0;
+  DIR* const folder = opendir("/proc/self/task");
+  while (dirent const* const entry = readdir(folder)) count += entry->d_name[0] != '.';
+  closedir(folder);
+  return count;
+}
+#endif
+
+}  // namespace
+
+TEST_CASE("Rows are divided into equal blocks of the work that is asked for, and each is in one of them") {
+  for (index_t const length : {0, 1, 5, 64, 65, 1000, 40000})
+    for (index_t const rows : {0, 1, 2, 15, 16, 17, 64, 1000, 4099})
+      for (index_t const work : {1, 2048, 16384}) {
+        ledger book(rows);
+        bookkeeping const p(rows, length, book);
+        auto const blocks = sage::exec::detail::blocks_of(p, work);
+        CAPTURE(length, rows, work, blocks.rows, blocks.count);
+        for (index_t b = 0; b < blocks.count; ++b)
+          blocks(p, b, [&](index_t first, index_t last) {
+            CHECK(first < last);
+            p.run<float>(first, last);
+          });
+        CHECK(book.every_row_is(1));
+        if (blocks.count > 1) {
+          CHECK(blocks.rows * sage::exec::detail::work_of_row(p) >= work);
+          if (length <= 32) CHECK(blocks.rows % 16 == 0);  // else lanes across rows would stay empty
+        }
+      }
+}
+
+TEST_CASE("A double counts as two floats") {
+  ledger book(1);
+  CHECK(sage::exec::detail::work_of_row(bookkeeping{1, 100, book}) == 100);
+  CHECK(sage::exec::detail::work_of_row(bookkeeping_in_double{{1, 100, book}}) == 200);
+}
+
+TEST_CASE("Small work stays on the calling thread in one block, large work is divided") {
+  sage::exec::threads const pool(3);
+  ledger small(63), large(2000);
+  for (int round = 0; round < 200; ++round) pool(bookkeeping(63, 128, small));
+  CHECK(small.every_row_is(200));
+  CHECK((small.blocks == 200 && small.on_other_threads == 0));
+  for (int round = 0; round < 20; ++round) pool(bookkeeping(2000, 128, large));
+  CHECK(large.every_row_is(20));
+  CHECK(large.blocks >= 20 * 2);
+}
+
+TEST_CASE("Copies of an executor share its threads, and callers in several threads wait for each other") {
+  sage::exec::threads const pool(3);
+  std::vector<std::thread> callers;
+  std::vector<std::unique_ptr<ledger>> books;
+  for (int c = 0; c < 4; ++c) books.push_back(std::make_unique<ledger>(500));
+  for (int c = 0; c < 4; ++c)
+    callers.emplace_back([copy = pool, &book = *books[static_cast<std::size_t>(c)]] {
+      for (int round = 0; round < 50; ++round) copy(bookkeeping(500, round % 2 == 0 ? 512 : 32, book));
+    });
+  for (auto& t : callers) t.join();
+  for (auto const& book : books) CHECK(book->every_row_is(50));
+}
+
+#if defined(__linux__)
+TEST_CASE(
+    "No thread is started before an executor of threads is made, and none is left when the last copy is "
+    "gone") {
+  int const before = threads_of_this_process();
+  ledger book(2000);
+  sage::exec::simd{}(bookkeeping(2000, 128, book));
+  sage::exec::threads{1}(bookkeeping(2000, 128, book));
+  CHECK(threads_of_this_process() == before);
+  {
+    std::unique_ptr<sage::exec::threads> copy;
+    {
+      sage::exec::threads const pool(3);
+      CHECK(threads_of_this_process() == before + 2);
+      copy = std::make_unique<sage::exec::threads>(pool);
+    }
+    CHECK(threads_of_this_process() == before + 2);
+    (*copy)(bookkeeping(2000, 128, book));
+  }
+  // A joined thread may be listed for a moment longer.
+  for (int i = 0; i < 1000000 && threads_of_this_process() != before; ++i) std::this_thread::yield();
+  CHECK(threads_of_this_process() == before);
+  CHECK(book.every_row_is(3));
+}
+#endif
+
+#if defined(__unix__)
+TEST_CASE(
+    "In the child of a fork threads of the parent's work, though another thread was using them, and new ones "
+    "too") {
+  sage::exec::threads const pool(3);
+  std::atomic<bool> enough{false};
+  std::atomic<int> rounds{0};
+  std::thread busy([&] {
+    for (ledger book(2000); !enough; ++rounds) pool(bookkeeping(2000, 128, book));
+  });
+  for (int i = 0; i < 20; ++i) {
+    int const seen = rounds;
+    while (rounds == seen) std::this_thread::yield();  // so that it is in the midst of its calls
+    pid_t const child = fork();
+    if (child == 0) {
+      alarm(60);  // a child that waits for threads it has not would wait for ever
+      ledger book(2000);
+      pool(bookkeeping(2000, 128, book));
+      bool const alone = book.on_other_threads == 0;
+      sage::exec::threads{2}(bookkeeping(2000, 128, book));
+      _exit(book.every_row_is(2) && alone ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  }
+  enough = true;
+  busy.join();
+}
+#endif
