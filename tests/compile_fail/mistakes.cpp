@@ -6,6 +6,21 @@
 #include <string>
 #include <vector>
 
+#if MISTAKE == 0 || MISTAKE >= 30
+#include <sage/exec/emulated.hpp>
+#include <sage/tensor/device_view.hpp>
+
+namespace {
+/// Stands for sage::exec::cuda, which needs nvcc.
+struct gpu : sage::exec::emulated_device<> {
+  static constexpr auto space = sage::memory_space::cuda;
+};
+float memory[6];
+auto const on_gpu = sage::device_view(memory, 2, 3);
+sage::loss_result<float> result;
+}  // namespace
+#endif
+
 namespace {
 
 std::vector<float> x(6), y(6), z(6), g(6);
@@ -21,6 +36,7 @@ void mistake() {
   triplet.value_and_grad(x, y, z, g, sage::skip, sage::skip);
   consistency(m, m);
   cross_entropy(m, labels);
+  consistency.value_and_grad(gpu{}, on_gpu, on_gpu, sage::add_to(on_gpu), sage::skip, sage::into(&result));
 }
 
 #elif MISTAKE == 1
@@ -160,6 +176,63 @@ void mistake() { sage::info_nce_loss<>{}.value_and_grad(m); }
 #elif MISTAKE == 29
 // MISTAKE 29 | the logits of one view where three belong are refused | sage: logits and embeddings are given as sage::views
 void mistake() { sage::sage_loss<>{}(m, m, labels); }
+
+#elif MISTAKE == 30
+// MISTAKE 30 | host memory on a device executor is refused | sage: this tensor lives in host memory
+void mistake() { consistency(gpu{}, m, m, sage::into(&result)); }
+
+#elif MISTAKE == 31
+// MISTAKE 31 | a gradient in host memory on a device executor is refused | sage: this tensor lives in host memory
+void mistake() {
+  consistency.value_and_grad(gpu{}, on_gpu, on_gpu, sage::add_to(m), sage::skip, sage::into(&result));
+}
+
+#elif MISTAKE == 32
+// MISTAKE 32 | a gradient in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
+void mistake() { consistency.value_and_grad(m, m, on_gpu, sage::skip); }
+
+#elif MISTAKE == 33
+// MISTAKE 33 | labels in host memory on a device executor are refused | sage: this tensor lives in host memory
+void mistake() { cross_entropy(gpu{}, on_gpu, labels, sage::into(&result)); }
+
+#elif MISTAKE == 34
+// MISTAKE 34 | a value on a device without a place for it is refused | sage: a device executor leaves the value on the device
+void mistake() { consistency(gpu{}, on_gpu, on_gpu); }
+
+#elif MISTAKE == 35
+// MISTAKE 35 | a place for a value of another precision is refused | sage: a device executor leaves the value on the device
+void mistake() {
+  sage::loss_result<double> wide;
+  consistency(gpu{}, on_gpu, on_gpu, sage::into(&wide));
+}
+
+#elif MISTAKE == 36
+// MISTAKE 36 | a place for the value on a host executor is refused | sage: sage::into(r) is for executors of a device
+void mistake() { consistency(m, m, sage::into(&result)); }
+
+#elif MISTAKE == 37
+// MISTAKE 37 | the complete loss on a device executor is refused | sage: this loss runs on the host only for now
+void mistake() {
+  auto const three = sage::views(on_gpu, on_gpu, on_gpu);
+  sage::sage_loss<>{}(gpu{}, three, three, labels, sage::into(&result));
+}
+
+#elif MISTAKE == 38
+// MISTAKE 38 | a loss of whole batches on a device executor is refused | sage: this loss runs on the host only for now
+void mistake() { sage::info_nce_loss<>{}(gpu{}, on_gpu, on_gpu, sage::into(&result)); }
+
+#elif MISTAKE == 39
+// MISTAKE 39 | an augmentation on a device executor is refused | sage: augmentation runs on the host only for now
+void mistake() {
+  sage::saliency_pair<sage::channel_mean> const pair{};
+  pair(gpu{}, on_gpu, on_gpu, on_gpu, on_gpu);
+}
+
+#elif MISTAKE == 40
+// MISTAKE 40 | class weights on a device executor are refused | sage: weights of classes and labels are for the host only for now
+void mistake() {
+  cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(on_gpu), sage::into(&result));
+}
 
 #endif
 

@@ -23,6 +23,7 @@ namespace detail {
 /// Calls f(executor, rest…); the executor is simd{} where the first argument is none.
 template <class F, class First, class... Rest>
 decltype(auto) with_executor(F const& f, First&& first, Rest&&... rest) {
+  static_assert(!exec::device_executor<First>, "sage: augmentation runs on the host only for now");
   if constexpr (exec::executor<First>) {
     return f(first, std::forward<Rest>(rest)...);
   } else {

@@ -33,14 +33,20 @@
 #define SAGE_INLINE_LAMBDA
 #endif
 
-// Before a short loop of constant length whose body must see its index as a constant.
-#if defined(__GNUC__) || defined(__clang__)
+// Before a short loop of constant length whose body must see its index as a constant. (nvcc's host pass knows neither
+// pragma; where it reads SAGE's loops, they are scalar.)
+#if defined(__CUDA_ARCH__)
+#define SAGE_UNROLL _Pragma("unroll")
+#elif defined(__CUDACC__)
+#define SAGE_UNROLL
+#elif defined(__GNUC__) || defined(__clang__)
 #define SAGE_UNROLL _Pragma("GCC unroll 64")
 #else
 #define SAGE_UNROLL
 #endif
 
-#if (defined(__GNUC__) || defined(__clang__)) && !defined(SAGE_NO_SIMD)
+// nvcc has no vector types: host executors run on the scalar schedules in the sources that it compiles.
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(SAGE_NO_SIMD) && !defined(__CUDACC__)
 #define SAGE_SIMD 1
 #else
 #define SAGE_SIMD 0

@@ -22,6 +22,12 @@ struct argument_error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// A call of the CUDA runtime failed, or memory is not where a GPU can reach it; the sentence ends with the runtime's
+/// text.
+struct cuda_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// What is called with the sentence when exceptions are switched off. It must not return; if it does, the program
 /// is aborted.
 using error_handler = void (*)(char const* sentence);

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+#include <sage/core/memory_space.hpp>
 #include <sage/exec/row_problem.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
 #include <sage/tensor/tensor_traits.hpp>
 
+#include <concepts>
 #include <type_traits>
 
 namespace sage {
@@ -47,12 +50,23 @@ struct probe_formula {
 
 }  // namespace detail
 
-/// What runs row programs: callable with a row_problem, const, it writes the losses and gradients of all rows. What
-/// has tensor_traits is none, however callable: element access of lazy expressions takes any argument.
+/// What evaluates whole batches where their tensors are, and leaves the value there: exec/cuda.cuh. Of its members see
+/// exec/batch_evaluation.hpp.
 template <class E>
-concept executor = std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> &&
-                   !sage::detail::has_traits<std::remove_cvref_t<E>> &&
-                   std::is_invocable_v<std::remove_cvref_t<E> const&, row_problem<detail::probe_formula, float> const&>;
+concept device_executor = requires(std::remove_cvref_t<E> const& e, void const* p) {
+  { std::remove_cvref_t<E>::space } -> std::convertible_to<memory_space>;
+  e.require_reachable("loss", "argument", p);
+  e.memory(index_t(1)).data;
+};
+
+/// What runs row programs: callable with a row_problem, const, it writes the losses and gradients of all rows; or a
+/// device_executor. What has tensor_traits is none, however callable: element access of lazy expressions takes any
+/// argument.
+template <class E>
+concept executor =
+    std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> && !sage::detail::has_traits<std::remove_cvref_t<E>> &&
+    (std::is_invocable_v<std::remove_cvref_t<E> const&, row_problem<detail::probe_formula, float> const&> ||
+     device_executor<E>);
 
 }  // namespace exec
 SAGE_ABI_END

@@ -54,10 +54,25 @@ class kept_values {
   scalar* at_;
 };
 
+/// The same for one lane, with its slots apart: how they stand in the shared memory of a GPU.
+template <class A>
+class spaced_values {
+ public:
+  SAGE_HD SAGE_INLINE spaced_values(A* at, index_t between) noexcept : at_(at), between_(between) {}
+
+  SAGE_HD SAGE_INLINE A const& operator[](int slot) const noexcept { return at_[slot * between_]; }
+  SAGE_HD SAGE_INLINE void set(int slot, A const& x) const noexcept { at_[slot * between_] = x; }
+  SAGE_HD SAGE_INLINE spaced_values from(int first) const noexcept { return {at_ + first * between_, between_}; }
+
+ private:
+  A* at_;
+  index_t between_;
+};
+
 // The formula's functions, with or without kept values.
 
 template <class Formula, class State, class X, class Row, class Kept, class... Earlier>
-SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r,
+SAGE_HD SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r,
                             [[maybe_unused]] Kept const& kept, Earlier const&... earlier) {
   if constexpr (kept_by < Formula >> 0) {
     f.accumulate(a, x, r, kept, earlier...);
@@ -67,7 +82,7 @@ SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r
 }
 
 template <class Formula, class X, class Row, class Kept, class Result>
-SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r, [[maybe_unused]] Kept const& kept,
+SAGE_HD SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r, [[maybe_unused]] Kept const& kept,
                           Result const& result) {
   if constexpr (kept_by < Formula >> 0) {
     return f.gradient(x, r, kept, result);

@@ -42,7 +42,7 @@ struct row_problem {
   row_parameters<accumulator> const* parameters = nullptr;   // (N), or null: `uniform` serves every row
   row_parameters<accumulator> uniform{};
 
-  SAGE_INLINE row_parameters<accumulator> const& parameters_of(index_t i) const noexcept {
+  SAGE_HD SAGE_INLINE row_parameters<accumulator> const& parameters_of(index_t i) const noexcept {
     return parameters ? parameters[i] : uniform;
   }
 };

@@ -82,7 +82,7 @@ struct jensen_shannon {
   SAGE_HD SAGE_INLINE sides<V> symmetric(probability_pair<V> const& c) const {
     using T = scalar_of<V>;
     V const sum = c.p + c.q, apart = math::magnitude(c.difference);
-    V const s = math::fraction(apart, math::larger(sum, V(std::numeric_limits<T>::min())));
+    V const s = math::fraction(apart, math::larger(sum, math::smallest_normal<V>()));
     V const s2 = s * s;
     // Beyond the ratio of the largest to the smallest number the lesser is 0, and 0 · ∞ must not arise.
     V const limit = V(T(std::numeric_limits<T>::max_exponent + std::numeric_limits<T>::digits));
@@ -116,7 +116,7 @@ struct jensen_shannon {
   template <class V>
   SAGE_HD SAGE_INLINE static side<V> side_of(V const& p, V const& v) {
     using T = scalar_of<V>;
-    V const tiny = V(std::numeric_limits<T>::min());
+    V const tiny = math::smallest_normal<V>();
     auto const is_near = math::magnitude(v) < V(T(0.25)) * p;
     // p = 0 contributes v. Neither m/p nor its logarithm must be infinite: 0 · ∞ would be NaN.
     V const divisor = math::larger(p, tiny), m = math::larger(V(p + v), tiny);

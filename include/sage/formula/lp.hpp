@@ -6,7 +6,6 @@
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -63,7 +62,7 @@ struct lp_distance {
   }
   template <class V>
   SAGE_HD SAGE_INLINE prepared<V> prepare(first<V> const& a) const {
-    V m = math::smaller(V(std::numeric_limits<scalar_of<V>>::max()), a.max);  // ∞/∞ must not arise
+    V m = math::smaller(math::largest_number<V>(), a.max);  // ∞/∞ must not arise
     if constexpr (Eps::under_root) m = math::larger(number<V>(std::pow(eps, 1 / p)), m);
     return {math::select(m > V(0), m, V(1))};
   }
@@ -137,9 +136,9 @@ struct lp_distance {
 
  private:
   // By its bits: -ffast-math takes every number for finite.
-  constexpr bool is_maximum() const noexcept {
-    return std::bit_cast<std::uint64_t>(p) ==
-           std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity());
+  SAGE_HD constexpr bool is_maximum() const noexcept {
+    return __builtin_bit_cast(std::uint64_t, p) ==
+           __builtin_bit_cast(std::uint64_t, detail::limits<double>::infinity());
   }
 
   template <class V>

@@ -24,8 +24,8 @@ template <class Distance, int Inputs, int Pairs>
 struct paired_rows {
   static constexpr int inputs = Inputs, gradients = Inputs, pairs = Pairs;
   static constexpr bool uses_column = false;
-  static constexpr int first_of[3] = {0, 0, 1};
-  static constexpr int second_of[3] = {1, 2, 2};
+  SAGE_HD static constexpr int first_of(int pair) noexcept { return pair < 2 ? 0 : 1; }
+  SAGE_HD static constexpr int second_of(int pair) noexcept { return pair < 1 ? 1 : 2; }
 
   Distance distance{};
 
@@ -62,7 +62,7 @@ struct paired_rows {
   template <class V>
   SAGE_HD SAGE_INLINE void accumulate(firsts<V>& a, lanes<V, Inputs> const& x, row<V> const&) const {
     SAGE_UNROLL
-    for (int k = 0; k < Pairs; ++k) distance.accumulate(a.pair[k], x[first_of[k]], x[second_of[k]]);
+    for (int k = 0; k < Pairs; ++k) distance.accumulate(a.pair[k], x[first_of(k)], x[second_of(k)]);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(firsts<V>& a, firsts<V> const& b) const {
@@ -82,7 +82,7 @@ struct paired_rows {
                                       Prepared const&... p) const {
     SAGE_UNROLL
     for (int k = 0; k < Pairs; ++k)
-      distance.accumulate(a.pair[k], x[first_of[k]], x[second_of[k]], p.pair[k]...);
+      distance.accumulate(a.pair[k], x[first_of(k)], x[second_of(k)], p.pair[k]...);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {

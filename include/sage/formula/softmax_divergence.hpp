@@ -211,12 +211,12 @@ struct softmax_divergence {
   /// Of logits whose differences of differences are finite.
   template <class V>
   SAGE_HD SAGE_INLINE static V largest_difference() {
-    return V(std::numeric_limits<scalar_of<V>>::max() / scalar_of<V>(8));
+    return math::largest_number<V>() / V(scalar_of<V>(8));
   }
   /// Of the difference of two finite numbers.
   template <class V>
   SAGE_HD SAGE_INLINE static V largest_error() {
-    using limits = std::numeric_limits<scalar_of<V>>;
+    using limits = sage::detail::limits<scalar_of<V>>;
     return V(limits::max() * limits::epsilon());
   }
   template <class V, class Kept>

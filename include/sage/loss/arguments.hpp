@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/memory_space.hpp>
 #include <sage/core/option_defect.hpp>
 #include <sage/exec/executor.hpp>
 #include <sage/exec/simd.hpp>
@@ -79,32 +80,86 @@ constexpr bool any_weights_before_last() noexcept {
   return false;
 }
 
-/// Calls f(executor, weights or none_t, tuple of the other arguments). What is out of order ends here, with one error.
-template <class F, class... Args>
+/// Calls f(executor, weights or none_t, tuple of the other arguments) for what stands behind the executor. What is out of
+/// order ends here, with one error.
+template <class Executor, class F, class... Rest>
+decltype(auto) in_order(Executor const& executor, F const& f, Rest&&... rest) {
+  constexpr bool executor_first = !any_executor_behind_first<int, Rest...>(),
+                 weights_last = !any_weights_before_last<Rest...>();
+  static_assert(executor_first, "sage: an executor stands before all other arguments");
+  static_assert(weights_last, "sage: sage::weights(w) stands behind all other arguments");
+  if constexpr (executor_first && weights_last)
+    return split_weights([&](auto const& weights,
+                             auto const& tensors) -> decltype(auto) { return f(executor, weights, tensors); },
+                         std::forward<Rest>(rest)...);
+}
+
+/// In the place of a device executor: with the result that it leaves the value in, or none_t.
+template <class Executor, class Result>
+struct device_call {
+  Executor const& executor;
+  Result* result;
+};
+template <class T>
+inline constexpr bool is_device_call = false;
+template <class Executor, class Result>
+inline constexpr bool is_device_call<device_call<Executor, Result>> = true;
+
+/// in_order for a device executor, whose arguments may end with into(r).
+template <class Executor, class F, class... Rest>
+decltype(auto) in_order_on_device(Executor const& executor, F const& f, Rest&&... rest) {
+  if constexpr (is_into<std::remove_cvref_t<last_of<Rest...>>>) {
+    auto const all = std::tie(rest...);
+    constexpr std::size_t others = sizeof...(Rest) - 1;
+    auto* const result = std::get<others>(all).result;
+    static_assert(others > 0, "sage: a loss takes its inputs, after the executor if there is one");
+    return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
+      return in_order(device_call<Executor, std::remove_pointer_t<decltype(result)>>{executor, result}, f,
+                      std::get<I>(all)...);
+    }
+    (std::make_index_sequence<others>{});
+  } else {
+    return in_order(device_call<Executor, none_t>{executor, nullptr}, f, std::forward<Rest>(rest)...);
+  }
+}
+
+/// What losses of rows run on, and what all others run on.
+enum class runs { anywhere, on_host };
+
+/// Calls f(executor or device_call, weights or none_t, tuple of the other arguments).
+template <runs Where = runs::on_host, class F, class... Args>
 decltype(auto) take_apart(F const& f, Args&&... args) {
   return split_executor(
       [&]<class Executor, class... Rest>(Executor const& executor, Rest&&... rest) -> decltype(auto) {
-        constexpr bool executor_first = !any_executor_behind_first<int, Rest...>(),
-                       weights_last = !any_weights_before_last<Rest...>();
-        static_assert(executor_first, "sage: an executor stands before all other arguments");
-        static_assert(weights_last, "sage: sage::weights(w) stands behind all other arguments");
-        if constexpr (executor_first && weights_last)
-          return split_weights(
-              [&](auto const& weights, auto const& tensors) -> decltype(auto) {
-                return f(executor, weights, tensors);
-              },
-              std::forward<Rest>(rest)...);
+        // Of Executor, so that it is asked where the lambda is used.
+        constexpr bool runs_here = Where == runs::anywhere || !exec::device_executor<Executor>;
+        static_assert(
+            runs_here,
+            "sage: this loss runs on the host only for now; on a device run the triplet, contrastive, "
+            "(binary) consistency, degradation and (binary) cross entropy losses");
+        if constexpr (!runs_here) {
+          return;
+        } else if constexpr (exec::device_executor<Executor>) {
+          return in_order_on_device(executor, f, std::forward<Rest>(rest)...);
+        } else {
+          constexpr bool returns = !(is_into<std::remove_cvref_t<Rest>> || ...);
+          static_assert(
+              returns,
+              "sage: sage::into(r) is for executors of a device; those of the host return the result");
+          if constexpr (returns) return in_order(executor, f, std::forward<Rest>(rest)...);
+        }
       },
       std::forward<Args>(args)...);
 }
 
 /// The same for backward: f(executor, upstream, weights or none_t, tuple of the other arguments).
-template <class F, class... Args>
+template <runs Where = runs::on_host, class F, class... Args>
 void take_apart_backward(F const& f, Args&&... args) {
-  take_apart(
+  take_apart<Where>(
       [&](auto const& executor, auto const& weights, auto const& all) {
         std::apply(
-            [&](auto& upstream, auto&... tensors) { f(executor, upstream, weights, std::tie(tensors...)); }, all);
+            [&](auto& upstream, auto&... tensors) { f(executor, upstream, weights, std::tie(tensors...)); },
+            all);
       },
       std::forward<Args>(args)...);
 }
@@ -190,10 +245,18 @@ void with_numbers(char const* function, char const* name, T const& t, F const& f
   }
 }
 
+/// Host executors read host memory.
+template <class View>
+constexpr void require_host() noexcept {
+  static_assert(std::remove_cvref_t<View>::space == memory_space::host,
+                "sage: this tensor lives on a CUDA device; host executors read host memory");
+}
+
 /// The elements of an input that has one for each row.
 template <class E, class T>
 auto per_sample_input(char const* function, char const* name, T const& t, index_t rows) {
   auto const v = input_view<E>(function, name, t);
+  require_host<decltype(v)>();
   require_rank(function, name, v);
   require_one_per_row(function, name, v, rows);
   return as_elements(v);
@@ -248,6 +311,7 @@ template <class E, class Weights, class F>
 decltype(auto) with_weights(char const* function, Weights const& weights, index_t rows, F const& f) {
   auto const& given = evaluated(weights);
   auto const checked = [&](auto const& v) {
+    require_host<decltype(v)>();
     require_rank(function, "weights", v);
     require_one_per_row(function, "weights", v, rows);
     auto const elements = as_elements(v);

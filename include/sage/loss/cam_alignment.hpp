@@ -46,9 +46,9 @@ struct cam_alignment_loss {
 
   static constexpr char const* name = "cam_alignment_loss";
   void validate() const {
-    bool const is_guard = guard >= 0 && guard < 1;
-    detail::require_no_defect(name, {is_guard ? option_defect{} : option_defect{"guard", guard, "0 <= guard < 1"},
-                                     detail::unless_positive("map_scale", map_scale)});
+    option_defect of_guard;
+    if (!(guard >= 0 && guard < 1)) of_guard = {"guard", guard, "0 <= guard < 1"};
+    detail::require_no_defect(name, {of_guard, detail::unless_positive("map_scale", map_scale)});
   }
 
   template <class... Args>

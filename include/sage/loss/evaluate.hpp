@@ -4,6 +4,7 @@
 #include <sage/core/error.hpp>
 #include <sage/exec/row_problem.hpp>
 #include <sage/loss/arguments.hpp>
+#include <sage/loss/device_evaluation.hpp>
 #include <sage/loss/reduction.hpp>
 #include <sage/loss/row_sums.hpp>
 #include <sage/loss/row_table.hpp>
@@ -36,7 +37,8 @@ namespace detail {
 ///
 /// and forwards its four members here (an aggregate with a base class could not be initialised by designators
 /// without warnings). An executor may stand first in every call, sage::weights(w) last. All tensors of a call have
-/// one element type.
+/// one element type. On a device executor the value stays there: value and value_and_grad end with sage::into(r) and
+/// return nothing, and a label that is no class makes its row NaN.
 template <class Loss>
 class evaluation {
  public:
@@ -45,10 +47,10 @@ class evaluation {
   /// loss(x…) → loss_result. Touches no gradient memory.
   template <class... Args>
   auto value(Args&&... args) const {
-    return detail::take_apart(
+    return detail::take_apart<runs::anywhere>(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<false>(tensors, [&]<class E>(std::type_identity<E>) {
-            return reduced<E, false>(executor, weights, tensors, accumulator_t<E>(1));
+            return reduced<E, false, true>(executor, weights, tensors, accumulator_t<E>(1));
           });
         },
         std::forward<Args>(args)...);
@@ -63,10 +65,10 @@ class evaluation {
   /// The same with the gradients times a factor.
   template <class... Args>
   auto scaled(double factor, Args&&... args) const {
-    return detail::take_apart(
+    return detail::take_apart<runs::anywhere>(
         [this, factor](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
-            return reduced<E, true>(executor, weights, tensors, static_cast<accumulator_t<E>>(factor));
+            return reduced<E, true, true>(executor, weights, tensors, static_cast<accumulator_t<E>>(factor));
           });
         },
         std::forward<Args>(args)...);
@@ -75,7 +77,7 @@ class evaluation {
   /// loss.per_sample(x…, out): writes the unreduced losses, times their weights; `out` has one element per row.
   template <class... Args>
   auto per_sample(Args&&... args) const {
-    return detail::take_apart(
+    return detail::take_apart<runs::anywhere>(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
           return with_element<false, 1>(tensors, [&]<class E>(std::type_identity<E>) {
             return unreduced<E>(executor, weights, tensors);
@@ -88,12 +90,12 @@ class evaluation {
   /// upstream tensor is ∂L/∂(loss of each sample).
   template <class... Args>
   void backward(Args&&... args) const {
-    detail::take_apart_backward(
+    detail::take_apart_backward<runs::anywhere>(
         [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
           with_element<true>(tensors, [&]<class E>(std::type_identity<E>) {
             with_upstream<accumulator_t<E>>(
                 upstream, [&](auto const& u) { weighted_rows<E>(executor, weights, tensors, u); },
-                [&](accumulator_t<E> const& u) { reduced<E, true>(executor, weights, tensors, u); });
+                [&](accumulator_t<E> const& u) { reduced<E, true, false>(executor, weights, tensors, u); });
           });
         },
         std::forward<Args>(args)...);
@@ -113,26 +115,29 @@ class evaluation {
   // Counts the arguments and finds the element type, which is that of the first input.
   template <bool Gradients, int Outputs = 0, class Tensors, class F>
   decltype(auto) with_element(Tensors const& tensors, F const& f) const {
-    constexpr bool counts = std::tuple_size_v<Tensors> == gradients_at() + (Gradients ? gradients() : 0) + Outputs;
-    static_assert(counts,
-                  "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
-                  "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
-                  "not wanted; backward takes the upstream gradient before all of them");
+    constexpr bool counts =
+        std::tuple_size_v<Tensors> == gradients_at() + (Gradients ? gradients() : 0) + Outputs;
+    static_assert(
+        counts,
+        "sage: a loss takes its inputs (and labels, if it has any), then as many gradient outputs for "
+        "value_and_grad and backward, or one output for per_sample; sage::skip stands for an output that is "
+        "not wanted; backward takes the upstream gradient before all of them");
     if constexpr (counts) return with_element_of(Loss::name, Loss::input_names[0], std::get<0>(tensors), f);
   }
 
   // Validates shapes, binds the inputs and gradient outputs, and calls f(problem, labels, first input's view).
-  template <class E, bool Gradients, class Tensors, class F>
-  decltype(auto) bound(Tensors const& tensors, F const& f) const {
+  template <class E, bool Gradients, class Executor, class Tensors, class F>
+  decltype(auto) bound(Executor const& executor, Tensors const& tensors, F const& f) const {
     loss_.validate();
     return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
-      return bind_inputs<E, Gradients>(tensors, f, evaluated(std::get<I>(tensors))...);
+      return bind_inputs<E, Gradients>(executor, tensors, f, evaluated(std::get<I>(tensors))...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(inputs())>{});
   }
 
-  template <class E, bool Gradients, class Tensors, class F, class... Inputs>
-  decltype(auto) bind_inputs(Tensors const& tensors, F const& f, Inputs const&... input) const {
+  template <class E, bool Gradients, class Executor, class Tensors, class F, class... Inputs>
+  decltype(auto) bind_inputs(Executor const& executor, Tensors const& tensors, F const& f,
+                             Inputs const&... input) const {
     auto const views = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return std::make_tuple(input_view<E>(Loss::name, Loss::input_names[I], input)...);
     }
@@ -142,12 +147,12 @@ class evaluation {
     row_problem<formula_type, E> p;
     p.formula = loss_.formula();
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (bind_input<E, I>(p, std::get<I>(views), first), ...);
+      (bind_input<E, I>(executor, p, std::get<I>(views), first), ...);
     }
     (std::index_sequence_for<Inputs...>{});
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       if constexpr (Gradients)
-        (bind_gradient<E, I>(p, std::get<gradients_at() + I>(tensors), std::get<I>(views)), ...);
+        (bind_gradient<E, I>(executor, p, std::get<gradients_at() + I>(tensors), std::get<I>(views)), ...);
     }
     (std::make_index_sequence<static_cast<std::size_t>(gradients())>{});
     p.rows = p.in[0].rows;
@@ -161,8 +166,13 @@ class evaluation {
                          [&](auto const& labels) -> decltype(auto) {
                            require_rank(Loss::name, "labels", labels);
                            require_one_per_row(Loss::name, "labels", labels, p.rows);
+                           require_space<Executor, std::remove_cvref_t<decltype(labels)>>();
                            auto const elements = as_elements(labels);
-                           require_labels(Loss::name, elements, classes_of(p.length), loss_.ignore_index);
+                           if constexpr (is_device_call<Executor>) {
+                             require_reachable(executor, "labels", elements);
+                           } else {
+                             require_labels(Loss::name, elements, classes_of(p.length), loss_.ignore_index);
+                           }
                            return f(p, elements);
                          });
     } else {
@@ -170,27 +180,41 @@ class evaluation {
     }
   }
 
-  template <class E, std::size_t I, class Problem, class View, class First>
-  void bind_input(Problem& p, View const& v, First const& first) const {
+  template <class E, std::size_t I, class Executor, class Problem, class View, class First>
+  void bind_input([[maybe_unused]] Executor const& executor, Problem& p, View const& v,
+                  First const& first) const {
     constexpr bool same_type = std::is_same_v<typename View::value_type, E>;
     static_assert(same_type, "sage: all inputs of a loss have one element type");
-    static_assert(View::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_space<Executor, View>();
     if constexpr (!same_type) {
       return;
     } else if constexpr (I >= inputs() - column_inputs()) {
+      static_assert(!is_device_call<Executor>,
+                    "sage: weights of classes and labels are for the host only for now");
       p.in[I] = as_columns(Loss::name, Loss::input_names[I], v, p.in[0]);
     } else {
       if constexpr (I > 0)
         require_same_shape(Loss::name, Loss::input_names[I], v, Loss::input_names[0], first);
       p.in[I] = read_only(as_rows(v));
+      if constexpr (is_device_call<Executor>) require_reachable(executor, Loss::input_names[I], p.in[I]);
     }
   }
 
-  template <class E, std::size_t I, class Problem, class Gradient, class View>
-  void bind_gradient(Problem& p, Gradient&& g, View const& of) const {
+  template <class E, std::size_t I, class Executor, class Problem, class Gradient, class View>
+  void bind_gradient([[maybe_unused]] Executor const& executor, Problem& p, Gradient&& g,
+                     View const& of) const {
+    require_output_space<Executor, std::remove_cvref_t<Gradient>>();
     p.out[I] = gradient_of<E>(Loss::name, Loss::gradient_names[I], g, Loss::input_names[I], of);
     p.with_gradient = p.with_gradient || p.out[I].mode != gradient_mode::skip;
+    if constexpr (is_device_call<Executor>)
+      if (p.out[I].mode != gradient_mode::skip)
+        require_reachable(executor, Loss::gradient_names[I], p.out[I].to);
+  }
+
+  // Throws cuda_error unless the device of the call can read the rows.
+  template <class Call, class Rows>
+  static void require_reachable(Call const& call, char const* name, Rows const& rows) {
+    if (rows.rows > 0 && rows.length > 0) call.executor.require_reachable(Loss::name, name, rows.data);
   }
 
   // Labels are columns of the row, unless the loss has classes of its own.
@@ -239,11 +263,26 @@ class evaluation {
     }
   }
 
+  // Value and, unless Gradients is false, gradients; the value is wanted unless HasValue is false.
+  template <class E, bool Gradients, bool HasValue, class Executor, class Weights, class Tensors>
+  auto reduced(Executor const& executor, Weights const& weights, Tensors const& tensors,
+               accumulator_t<E> const& upstream) const {
+    if constexpr (is_device_call<Executor>) {
+      bound<E, Gradients>(executor, tensors, [&](auto& p, auto const& labels) {
+        auto const b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
+        reduce_on_device<HasValue>(executor, b, loss_.reduction, upstream);
+      });
+    } else {
+      return reduced_on_host<E, Gradients>(executor, weights, tensors, upstream);
+    }
+  }
+
   template <class E, bool Gradients, class Executor, class Weights, class Tensors>
-  loss_result<accumulator_t<E>> reduced(Executor const& executor, Weights const& weights,
-                                        Tensors const& tensors, accumulator_t<E> const& upstream) const {
+  loss_result<accumulator_t<E>> reduced_on_host(Executor const& executor, Weights const& weights,
+                                                Tensors const& tensors,
+                                                accumulator_t<E> const& upstream) const {
     using A = accumulator_t<E>;
-    return bound<E, Gradients>(tensors, [&](auto& p, auto const& labels) {
+    return bound<E, Gradients>(executor, tensors, [&](auto& p, auto const& labels) {
       return with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
         row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
             p.rows, labels, w, none_t{}, ignored());
@@ -284,36 +323,49 @@ class evaluation {
   void weighted_rows(Executor const& executor, Weights const& weights, Tensors const& tensors,
                      Upstream const& upstream) const {
     using A = accumulator_t<E>;
-    bound<E, true>(tensors, [&](auto& p, auto const& labels) {
-      with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
-        auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, p.rows);
-        row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>,
-                  std::remove_cvref_t<decltype(u)>>
-            table(p.rows, labels, w, u, ignored());
-        row_buffer<A> losses(p.rows);
-        p.losses = losses.data();
-        table.attach(p);
-        executor(p);
-      });
+    bound<E, true>(executor, tensors, [&](auto& p, auto const& labels) {
+      if constexpr (is_device_call<Executor>) {
+        auto b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
+        b.upstreams = numbers_on_device<E>(executor, Loss::name, "upstream", upstream, p.rows);
+        return evaluation_on(executor, b).gradients();
+      } else {
+        with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
+          auto const u = per_sample_input<E>(Loss::name, "upstream", upstream, p.rows);
+          row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>,
+                    std::remove_cvref_t<decltype(u)>>
+              table(p.rows, labels, w, u, ignored());
+          row_buffer<A> losses(p.rows);
+          p.losses = losses.data();
+          table.attach(p);
+          executor(p);
+        });
+      }
     });
   }
 
   template <class E, class Executor, class Weights, class Tensors>
   void unreduced(Executor const& executor, Weights const& weights, Tensors const& tensors) const {
     using A = accumulator_t<E>;
-    bound<E, false>(tensors, [&](auto& p, auto const& labels) {
+    bound<E, false>(executor, tensors, [&](auto& p, auto const& labels) {
       auto&& out = std::get<static_cast<std::size_t>(gradients_at())>(tensors);
+      require_output_space<Executor, std::remove_cvref_t<decltype(out)>>();
       auto const to = per_sample_output<E>(Loss::name, out, p.rows);
-      with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
-        row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
-            p.rows, labels, w, none_t{}, ignored());
-        row_buffer<A> losses(p.rows);
-        p.losses = losses.data();
-        table.attach(p);
-        executor(p);
-        for (index_t i = 0; i < p.rows; ++i)
-          *to.row(i) = static_cast<E>(table.skipped(i) ? A(0) : table.weight(i) * losses[i]);
-      });
+      if constexpr (is_device_call<Executor>) {
+        require_reachable(executor, "out", to);
+        auto const b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
+        return evaluation_on(executor, b).values(to);
+      } else {
+        with_weights<E>(Loss::name, weights, p.rows, [&](auto const& w) {
+          row_table<A, std::remove_cvref_t<decltype(labels)>, std::remove_cvref_t<decltype(w)>, none_t> table(
+              p.rows, labels, w, none_t{}, ignored());
+          row_buffer<A> losses(p.rows);
+          p.losses = losses.data();
+          table.attach(p);
+          executor(p);
+          for (index_t i = 0; i < p.rows; ++i)
+            *to.row(i) = static_cast<E>(table.skipped(i) ? A(0) : table.weight(i) * losses[i]);
+        });
+      }
     });
   }
 

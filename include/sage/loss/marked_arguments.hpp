@@ -57,9 +57,6 @@ decltype(auto) split_mark(F const& f, std::tuple<Args&...> const& args) {
   }
 }
 
-template <class T>
-inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none_t>;
-
 /// Calls f(tuple of the other arguments, tensor of each mark or none_t…).
 template <template <class> class... Marks>
 struct marks {
@@ -94,11 +91,14 @@ auto with_given(Tuple const& all, X const& x, Others const&... others) noexcept 
   }
 }
 
-/// How many elements of a tuple of references are no weights(w).
+/// How many elements of a tuple of references are neither weights(w) nor into(r).
 template <class Tuple>
 constexpr std::size_t count_without_weights() noexcept {
   return []<std::size_t... I>(std::index_sequence<I...>) {
-    return (0 + ... + (is_weights<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>> ? std::size_t(0) : 1));
+    return (0 + ... + (is_weights<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>> ||
+                               is_into<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>>
+                           ? std::size_t(0)
+                           : 1));
   }
   (std::make_index_sequence<std::tuple_size_v<Tuple>>{});
 }

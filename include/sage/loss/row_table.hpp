@@ -20,6 +20,8 @@ namespace detail {
 
 /// In the place of labels or weights where a loss has none.
 struct none_t {};
+template <class T>
+inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none_t>;
 
 /// O(rows) values: on the stack for small batches, else one allocation. (No std::vector: its code for a type of ours
 /// would be shared between objects compiled for different targets.)

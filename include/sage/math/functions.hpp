@@ -3,8 +3,8 @@
 #include <sage/core/config.hpp>
 #include <sage/math/pack_functions.hpp>
 
-#include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -20,15 +20,29 @@ namespace detail {
 
 /// True for infinity and NaN, also under -ffast-math where comparisons cannot tell.
 template <class A>
-SAGE_INLINE bool is_non_finite(A const& x) noexcept {
+SAGE_HD SAGE_INLINE bool is_non_finite(A const& x) noexcept {
   if constexpr (std::is_same_v<A, float>) {
-    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u;
+    return (__builtin_bit_cast(std::uint32_t, x) & 0x7f800000u) == 0x7f800000u;
   } else if constexpr (std::is_same_v<A, double>) {
-    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+    return (__builtin_bit_cast(std::uint64_t, x) & 0x7ff0000000000000u) == 0x7ff0000000000000u;
   } else {
     return !(x - x == x - x);
   }
 }
+
+/// std::numeric_limits for CUDA kernels, too, which may use constants of the standard library, but not call it.
+template <class T>
+struct limits : std::numeric_limits<T> {};
+template <std::floating_point T>
+struct limits<T> : std::numeric_limits<T> {
+  static constexpr T infinity_value = std::numeric_limits<T>::infinity(),
+                     max_value = std::numeric_limits<T>::max(), min_value = std::numeric_limits<T>::min(),
+                     epsilon_value = std::numeric_limits<T>::epsilon();
+  SAGE_HD static constexpr T infinity() noexcept { return infinity_value; }
+  SAGE_HD static constexpr T max() noexcept { return max_value; }
+  SAGE_HD static constexpr T min() noexcept { return min_value; }
+  SAGE_HD static constexpr T epsilon() noexcept { return epsilon_value; }
+};
 
 }  // namespace detail
 
@@ -103,10 +117,18 @@ SAGE_HD SAGE_INLINE V squared(V const& x) {
   return x * x;
 }
 
-/// Infinity, lowest and NaN of the scalar behind V.
+/// Infinity, the largest finite and the smallest normal number of the scalar behind V.
 template <class V>
 SAGE_HD SAGE_INLINE V infinity() {
-  return V(std::numeric_limits<scalar_of<V>>::infinity());
+  return V(sage::detail::limits<scalar_of<V>>::infinity());
+}
+template <class V>
+SAGE_HD SAGE_INLINE V largest_number() {
+  return V(sage::detail::limits<scalar_of<V>>::max());
+}
+template <class V>
+SAGE_HD SAGE_INLINE V smallest_normal() {
+  return V(sage::detail::limits<scalar_of<V>>::min());
 }
 
 /// x^p for x ≥ 0 as exp(p log x), 0 at x = 0. Relative error 1 + 2 |p log x| units of the last place: where x^p ≤ 1 the

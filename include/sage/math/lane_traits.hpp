@@ -81,7 +81,7 @@ SAGE_HD SAGE_INLINE rebind_t<State, V> broadcast(State const& s) noexcept {
 
 /// Every lane holds the integer.
 template <class Integers>
-SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {
+SAGE_HD SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {
 #if SAGE_SIMD
   if constexpr (!__is_same(Integers, index_t)) {
     using lane = std::remove_cvref_t<decltype(Integers{}.b[0])>;
@@ -95,7 +95,7 @@ SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {
 
 /// The integers first, first + 1, …, one per lane.
 template <class Integers>
-SAGE_INLINE Integers count_from(index_t first) noexcept {
+SAGE_HD SAGE_INLINE Integers count_from(index_t first) noexcept {
   if constexpr (__is_same(Integers, index_t)) {
     return first;
   } else {

@@ -37,6 +37,19 @@ SAGE_INLINE constexpr auto weights(Tensor&& w) noexcept {
   return weights_t<Tensor>{std::forward<Tensor>(w)};
 }
 
+/// Where a device executor leaves the value: the last argument of loss(…) and value_and_grad.
+template <class Result>
+struct into_t {
+  Result* result;
+};
+
+/// `into(r)`: r points to a sage::loss_result of the accumulator's type in memory that the device can write (its own, or
+/// pinned memory of the host), which holds the value when the stream has come so far.
+template <class Result>
+SAGE_INLINE constexpr auto into(Result* r) noexcept {
+  return into_t<Result>{r};
+}
+
 /// Is T an argument marked by Mark: is_marked<weights_t, T>?
 template <template <class> class Mark, class T>
 inline constexpr bool is_marked = false;
@@ -47,5 +60,7 @@ template <class T>
 inline constexpr bool is_add_to = is_marked<add_to_t, T>;
 template <class T>
 inline constexpr bool is_weights = is_marked<weights_t, T>;
+template <class T>
+inline constexpr bool is_into = is_marked<into_t, T>;
 
 }  // namespace sage

@@ -13,6 +13,30 @@ struct strided_dimension {
   index_t extent, stride;
 };
 
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// i / n for i ≥ 0, n > 0. On a GPU the division of 64-bit numbers is a call, around which a kernel puts registers aside
+/// in memory; that of 32-bit numbers is not, and what is larger is divided bit by bit.
+SAGE_HD SAGE_INLINE index_t quotient(index_t i, index_t n) noexcept {
+#if defined(__CUDA_ARCH__)
+  auto const a = static_cast<unsigned long long>(i), b = static_cast<unsigned long long>(n);
+  if (((a | b) >> 32) == 0) return static_cast<unsigned>(a) / static_cast<unsigned>(b);
+  unsigned long long q = 0, rest = 0;
+  _Pragma("unroll 1") for (int bit = 63; bit >= 0; --bit) {
+    rest = rest << 1 | (a >> bit & 1);
+    q <<= 1;
+    if (rest >= b) rest -= b, q |= 1;
+  }
+  return static_cast<index_t>(q);
+#else
+  return i / n;
+#endif
+}
+
+}  // namespace detail
+SAGE_ABI_END
+
 /// A tensor of any rank ≥ 1 seen as a matrix: the last dimension is a row's content, the leading dimensions are
 /// rows, numbered in row-major order, as in PyTorch. Leading dimensions that form one stride are merged.
 template <class T>
@@ -25,12 +49,13 @@ struct rows_view {
   std::size_t outer_rank = 0;  // dimensions left after merging
 
   /// The first element of row i.
-  SAGE_INLINE T* row(index_t i) const noexcept {
+  SAGE_HD SAGE_INLINE T* row(index_t i) const noexcept {
     if (outer_rank == 1) return data + i * outer[0].stride;
     index_t offset = 0;
     for (std::size_t d = outer_rank; d-- > 0;) {
-      offset += i % outer[d].extent * outer[d].stride;
-      i /= outer[d].extent;
+      index_t const next = detail::quotient(i, outer[d].extent);
+      offset += (i - next * outer[d].extent) * outer[d].stride;
+      i = next;
     }
     return data + offset;
   }
@@ -47,7 +72,7 @@ auto as_rows(View const& v) noexcept {
   r.length = v.extent(last);
   r.stride = v.stride(last);
   r.rows = 1;
-  for (std::size_t d = 0; d < last; ++d) {
+  for (std::size_t d = 0; d != last; ++d) {
     index_t const extent = v.extent(d), stride = v.stride(d);
     r.rows *= extent;
     if (extent == 1) continue;

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+#include <sage/exec/batch_rows.hpp>
+#include <sage/exec/batch_sums.hpp>
+#include <sage/exec/row_launches.hpp>
+#include <sage/exec/row_layout.hpp>
+#include <sage/tensor/rows.hpp>
+
+#include <cstddef>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace exec {
+
+namespace detail {
+
+/// Memory for one evaluation: the losses of the rows, the sums of blocks, the factor of the gradients, and the states of
+/// divided rows, one behind the other.
+template <class T>
+struct batch_memory {
+  using A = accumulator_t<T>;
+  static constexpr index_t alignment = 256;
+
+  index_t rows = 0, bytes_of_parts = 0;
+  unsigned char* data = nullptr;
+
+  index_t bytes() const noexcept {
+    return up(losses_bytes()) + up(totals_bytes()) + alignment + bytes_of_parts;
+  }
+  A* losses() const noexcept { return reinterpret_cast<A*>(data); }
+  batch_totals<A>* totals() const noexcept {
+    return reinterpret_cast<batch_totals<A>*>(data + up(losses_bytes()));
+  }
+  A* factor() const noexcept { return reinterpret_cast<A*>(data + up(losses_bytes()) + up(totals_bytes())); }
+  unsigned char* parts() const noexcept { return data + bytes() - bytes_of_parts; }
+
+ private:
+  static constexpr index_t up(index_t n) noexcept { return (n + alignment - 1) / alignment * alignment; }
+  index_t losses_bytes() const noexcept { return rows * static_cast<index_t>(sizeof(A)); }
+  static constexpr index_t totals_bytes() noexcept {
+    return row_policy::large_block * static_cast<index_t>(sizeof(batch_totals<A>));
+  }
+};
+
+/// The evaluation of a batch as a sequence of launches, whose results stay where the tensors are. `device` has
+///
+///   void launch(index_t blocks, int threads, index_t shared_bytes, Work const&) const;
+///   auto memory(index_t bytes) const;             // → an object with `unsigned char* data`, until the launches are done
+///   row_layout layout_of(row_shape const&) const;
+template <class Device, class Problem>
+class batch_evaluation {
+  using T = typename Problem::element;
+  using A = typename Problem::accumulator;
+
+ public:
+  batch_evaluation(Device const& device, Problem const& p)
+      : device_(device), p_(p), layout_(device.layout_of(shape_of(p))) {
+    memory_.rows = p.rows;
+    memory_.bytes_of_parts = part_bytes(p, layout_);
+  }
+
+  /// Value into *result (unless null), and the gradients that the problem asks for.
+  template <class Result>
+  void reduced(batch_reduction<A> const& how, Result* result) {
+    auto const memory = device_.memory(memory_.bytes());
+    use(memory.data);
+    bool const with_gradient = p_.with_gradient, uniform = !p_.labels && !p_.weights;
+    bool const by_active = how.by == divided_by::active_weights;
+    sum_work<T, Result> sums;
+    sums.rows_of = p_;
+    sums.rows = p_.rows;
+    sums.by = how.by;
+    sums.hinged = how.hinged;
+    sums.upstream = how.upstream;
+    sums.totals = memory_.totals();
+
+    p_.factor = how.upstream;
+    if (with_gradient && how.by == divided_by::weights) {
+      if (uniform) {
+        using wide = wide_t<A>;
+        p_.factor = static_cast<A>(wide(how.upstream) / static_cast<wide>(p_.rows));
+      } else {
+        p_.factor_at = memory_.factor();
+        sum(sums, nullptr, memory_.factor(), static_cast<Result*>(nullptr));
+      }
+    }
+    // The weight of the active rows is known only after all losses are: their gradient takes a second run.
+    p_.with_gradient = with_gradient && !by_active;
+    run();
+    if (result != nullptr || by_active)
+      sum(sums, memory_.losses(), by_active ? memory_.factor() : nullptr, result);
+    if (by_active && with_gradient) {
+      p_.with_gradient = true;
+      p_.factor_at = memory_.factor();
+      run();
+    }
+  }
+
+  /// The weighted losses of the rows.
+  void values(rows_view<T> const& out) {
+    auto const memory = device_.memory(memory_.bytes());
+    use(memory.data);
+    p_.with_gradient = false;
+    run();
+    values_work<T> work{p_, p_.rows, memory_.losses(), out};
+    index_t const blocks = (p_.rows + values_work<T>::most_threads - 1) / values_work<T>::most_threads;
+    if (blocks > 0)
+      device_.launch(blocks < row_policy::most_blocks ? blocks : row_policy::most_blocks,
+                     values_work<T>::most_threads, 0, work);
+  }
+
+  /// The gradients alone, with an upstream value for each row.
+  void gradients() {
+    auto const memory = device_.memory(memory_.bytes());
+    use(memory.data);
+    run();
+  }
+
+ private:
+  void use(unsigned char* data) {
+    memory_.data = data;
+    p_.losses = memory_.losses();
+  }
+  void run() const {
+    launch_rows([this](index_t blocks, int threads, index_t shared,
+                       auto const& work) { device_.launch(blocks, threads, shared, work); },
+                p_, layout_, memory_.parts());
+  }
+  template <class Work, class Result>
+  void sum(Work work, A const* losses, A* factor, Result* result) const {
+    work.losses = losses;
+    work.factor = factor;
+    work.result = result;
+    index_t const blocks = Work::blocks_for(p_.rows);
+    device_.launch(blocks, Work::most_threads, 0, work);
+    if (blocks == 1) return;
+    work.joins = true;
+    device_.launch(1, Work::most_threads, 0, work);
+  }
+
+  Device const& device_;
+  Problem p_;
+  row_layout const layout_;
+  batch_memory<T> memory_;
+};
+
+}  // namespace detail
+}  // namespace exec
+SAGE_ABI_END
+}  // namespace sage

@@ -1,0 +1,219 @@
+// Losses on a CUDA device against the same evaluation on the host (exec/emulated.hpp), which other tests hold to the
+// definitions: in every layout of the policy both agree to rounding. Without a device nothing is tested: exit code 77.
+
+#include <sage/exec/cuda.cuh>
+#include <sage/exec/emulated.hpp>
+#include <sage/formula/bernoulli_divergence.hpp>
+#include <sage/loss/consistency.hpp>
+#include <sage/loss/cross_entropy.hpp>
+#include <sage/loss/triplet_margin.hpp>
+#include <sage/tensor/device_view.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace {
+
+using sage::index_t;
+
+// nvcc and the host's compiler must divide rows alike.
+template <class Formula, class T>
+constexpr int width_of = sage::exec::detail::chunk_width<sage::exec::batch_problem<Formula, T>>;
+using triplet = sage::triplet_formula<sage::euclidean, false>;
+static_assert(width_of<triplet, float> == 4 && width_of<triplet, double> == 2 &&
+              width_of<triplet, __half> == 8);
+static_assert(width_of<sage::bernoulli_divergence<sage::jensen_shannon>, float> == 1);
+static_assert(width_of<sage::cross_entropy_formula, float> == 1);
+static_assert(sage::exec::detail::may_be_invalid<sage::exec::batch_row<float>>);
+
+int failures = 0;
+void expect(bool holds, std::string const& what) {
+  if (holds) return;
+  ++failures;
+  std::printf("failed: %s\n", what.c_str());
+}
+void require(cudaError_t e) {
+  if (e == cudaSuccess) return;
+  std::printf("failed: %s\n", cudaGetErrorString(e));
+  std::exit(1);
+}
+
+/// The same numbers on both sides.
+template <class T>
+struct both {
+  std::vector<T> host;
+  T* device = nullptr;
+
+  explicit both(std::vector<T> values) : host(std::move(values)) {
+    require(cudaMalloc(&device, host.size() * sizeof(T) + 1));
+    require(cudaMemcpy(device, host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
+  }
+  both(both const&) = delete;
+  both& operator=(both const&) = delete;
+  ~both() { static_cast<void>(cudaFree(device)); }
+
+  std::vector<T> computed() const {
+    std::vector<T> r(host.size());
+    require(cudaMemcpy(r.data(), device, r.size() * sizeof(T), cudaMemcpyDeviceToHost));
+    return r;
+  }
+  auto view(index_t rows, index_t length) {
+    return sage::strided_view{host.data(), sage::extents{rows, length}};
+  }
+  auto device_view(index_t rows, index_t length) { return sage::device_view(device, rows, length); }
+};
+
+template <class T>
+std::vector<T> numbers(index_t n, std::uint64_t seed) {
+  std::vector<T> v;
+  std::uint64_t state = seed * 2654435761u + 1;
+  for (index_t i = 0; i < n; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    v.push_back(static_cast<T>(static_cast<float>(static_cast<double>(state >> 40) / (1 << 23) - 1)));
+  }
+  return v;
+}
+
+template <class T>
+double relative_error(std::vector<T> const& x, std::vector<T> const& expected) {
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    auto const a = static_cast<double>(static_cast<sage::accumulator_t<T>>(x[i])),
+               b = static_cast<double>(static_cast<sage::accumulator_t<T>>(expected[i]));
+    difference += (a - b) * (a - b);
+    norm += b * b;
+  }
+  return norm > 0 ? std::sqrt(difference / norm) : INFINITY;
+}
+
+/// The rounding of an element type, or of its accumulator.
+template <class T>
+double tolerance() {
+  if (sizeof(T) == 2) return std::is_same_v<T, __half> ? 2e-3 : 2e-2;
+  return sizeof(T) == 4 ? 2e-5 : 1e-13;
+}
+
+struct shape {
+  index_t rows, length;
+};
+// A thread, a warp, a block that keeps, a block, several blocks to a row; the last lengths are no multiples of anything.
+constexpr shape shapes[] = {{70000, 3}, {70000, 10}, {300, 10}, {300, 129}, {8, 1100}, {8, 3001}, {2, 40001}};
+
+/// `call(executor, operands, labels, gradient, into)` evaluates a loss.
+template <class T, class Call>
+void compare(char const* name, Call const& call) {
+  using A = sage::accumulator_t<T>;
+  for (auto const [rows, length] : shapes) {
+    std::string const what =
+        std::string(name) + " of " + std::to_string(rows) + " x " + std::to_string(length);
+    std::vector<int> y;
+    for (index_t i = 0; i < rows; ++i) y.push_back(static_cast<int>(i % length));
+    both<T> a(numbers<T>(rows * length, 1)), b(numbers<T>(rows * length, 2)), c(numbers<T>(rows * length, 3)),
+        g(numbers<T>(rows * length, 4));
+    both<int> labels(y);
+    both<sage::loss_result<A>> result(std::vector<sage::loss_result<A>>(1));
+    call(sage::exec::emulated_device<>{}, a.view(rows, length), b.view(rows, length), c.view(rows, length),
+         sage::strided_view{labels.host.data(), sage::extents{rows}}, g.view(rows, length),
+         sage::into(result.host.data()));
+    auto const on_device = [&](sage::exec::cuda const& executor) {
+      call(executor, a.device_view(rows, length), b.device_view(rows, length), c.device_view(rows, length),
+           sage::device_view(labels.device, rows), g.device_view(rows, length), sage::into(result.device));
+    };
+    on_device({});
+    require(cudaDeviceSynchronize());
+    auto const first = result.computed()[0];
+    expect(std::abs(first.value - result.host[0].value) <= tolerance<A>() * std::abs(result.host[0].value),
+           what + ": value");
+    expect(first.non_finite == 0 && first.active == result.host[0].active, what + ": counts");
+    auto const gradient = g.computed();
+    expect(relative_error(gradient, g.host) <= tolerance<T>(), what + ": gradient");
+
+    // The same call captured into a graph, with a workspace of ours: the same bits.
+    both<unsigned char> memory(
+        std::vector<unsigned char>(static_cast<std::size_t>(sage::exec::cuda_workspace_bytes(rows))));
+    cudaStream_t stream;
+    cudaGraph_t graph;
+    cudaGraphExec_t ready;
+    require(cudaStreamCreate(&stream));
+    require(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+    on_device({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
+    require(cudaStreamEndCapture(stream, &graph));
+    require(cudaGraphInstantiate(&ready, graph, 0));
+    for (int run = 0; run < 2; ++run) require(cudaGraphLaunch(ready, stream));
+    require(cudaStreamSynchronize(stream));
+    auto const again = result.computed()[0];
+    auto const gradient_again = g.computed();
+    expect(std::memcmp(&again.value, &first.value, sizeof again.value) == 0, what + ": value of a graph");
+    expect(std::memcmp(gradient_again.data(), gradient.data(), gradient.size() * sizeof(T)) == 0,
+           what + ": gradient of a graph");
+    require(cudaGraphExecDestroy(ready));
+    require(cudaGraphDestroy(graph));
+    require(cudaStreamDestroy(stream));
+  }
+}
+
+template <class T>
+void compare_triplets(char const* name) {
+  sage::triplet_margin_loss<> const loss{.margin = 2};
+  compare<T>(name, [&](auto const& e, auto a, auto p, auto n, auto, auto g, auto into) {
+    loss.value_and_grad(e, a, p, n, g, sage::skip, sage::skip, into);
+  });
+}
+
+template <class F>
+std::string message_of(F const& f) {
+  try {
+    f();
+  } catch (std::exception const& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+void refuse_mistakes() {
+  both<float> x(numbers<float>(12, 1));
+  both<sage::loss_result<float>> result(std::vector<sage::loss_result<float>>(1));
+  sage::consistency_loss<> const loss;
+  auto const on_host = sage::device_view(x.host.data(), 3, 4), on_device = x.device_view(3, 4);
+  auto const text =
+      message_of([&] { loss(sage::exec::cuda{}, on_device, on_host, sage::into(result.device)); });
+  expect(text.starts_with("consistency_loss: other logits is no memory of a CUDA device: "), text);
+  auto const small = message_of([&] {
+    loss(sage::exec::cuda{.workspace = {x.device, 4}}, on_device, on_device, sage::into(result.device));
+  });
+  expect(small.starts_with("sage::exec::cuda: the workspace has 4 bytes, expected "), small);
+  both<int> labels(std::vector<int>{0, 9, 3});
+  sage::cross_entropy_loss{}(sage::exec::cuda{}, on_device, sage::device_view(labels.device, 3),
+                             sage::into(result.device));
+  expect(std::isnan(result.computed()[0].value) && result.computed()[0].non_finite == 1,
+         "a label that is no class");
+}
+
+}  // namespace
+
+int main() {
+  int devices = 0;
+  if (auto const e = cudaGetDeviceCount(&devices); e != cudaSuccess || devices == 0) {
+    std::printf("skipped: %s\n", e != cudaSuccess ? cudaGetErrorString(e) : "no CUDA device");
+    return 77;
+  }
+  compare_triplets<float>("triplet_margin_loss");
+  compare_triplets<__half>("triplet_margin_loss of halves");
+  compare_triplets<__nv_bfloat16>("triplet_margin_loss of bfloat16");
+  sage::consistency_loss<> const consistency{.temperature = 2};
+  compare<float>("consistency_loss", [&](auto const& e, auto z, auto other, auto, auto, auto g, auto into) {
+    consistency.value_and_grad(e, z, other, g, sage::skip, into);
+  });
+  sage::cross_entropy_loss const cross_entropy{.label_smoothing = 0.1};
+  compare<float>("cross_entropy_loss", [&](auto const& e, auto z, auto, auto, auto y, auto g, auto into) {
+    cross_entropy.value_and_grad(e, z, y, g, into);
+  });
+  refuse_mistakes();
+  if (failures == 0) std::printf("all agree\n");
+  return failures == 0 ? 0 : 1;
+}
