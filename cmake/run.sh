@@ -133,8 +133,8 @@ compile() {
 
 run_tests() {
   # shellcheck disable=SC2046  # no package, or one
-  prepare clang catch2 g++-aarch64-linux-gnu qemu-user libeigen3-dev libxtensor-dev libstb-dev libcli11-dev \
-    $(libtorch)
+  prepare clang catch2 valgrind g++-aarch64-linux-gnu qemu-user libeigen3-dev libxtensor-dev libstb-dev \
+    libcli11-dev $(libtorch)
   configure
   compile
   ctest --test-dir "$build" --parallel "$(nproc)" --output-on-failure --no-tests=error "$@"
