@@ -44,3 +44,7 @@ TEST_CASE("Both errors are std::invalid_argument, and neither is the other") {
   static_assert(!std::derived_from<sage::shape_error, sage::argument_error>);
   static_assert(!std::derived_from<sage::argument_error, sage::shape_error>);
 }
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__SSE2__)
+static_assert(SAGE_HAS_FLOAT16 && sage::is_half<_Float16>, "GCC 12 has _Float16 on x86");
+#endif

@@ -1,9 +1,12 @@
 #include "loss/compare.hpp"
 
+#include <sage/formula/cosine.hpp>
+#include <sage/formula/squared_error.hpp>
 #include <sage/loss/sage.hpp>
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -182,6 +185,99 @@ TEST_CASE("The SAGE loss of each sample is the sum of its own terms, and each ma
   }
   CHECK(values.value() <= tolerances<double>{}.value);
   for (auto const& e : slopes) CHECK(e.value() <= tolerances<double>{}.gradient);
+}
+
+namespace {
+
+// The loss on one executor against its terms, each run for itself in double: values and gradients, with and without
+// weights, of a batch with an ignored label.
+template <class T, class Loss, class Executor>
+void agrees_with_its_terms(Loss const& whole, batch b, Executor const& executor) {
+  b.labels[4] = static_cast<int>(whole.ignore_index);
+  tolerances<T> const tolerance;
+  for (bool const weighted : {false, true}) {
+    CAPTURE(weighted, b.classes, sizeof(T));
+    tensors<T> t(b);
+    tensors<double> d(b);
+    for (auto& g : d.g) g.fill(0);
+    auto const reduced = [&](auto const& term, double weight, auto const& in, auto const& out,
+                             bool has_weights) {
+      return std::apply(
+          [&](auto const&... a) {
+            sage::exec::scalar const scalar;
+            std::apply(
+                [&](auto const&... g) {
+                  if (has_weights)
+                    term.backward(scalar, weight, a..., sage::add_to(g)..., sage::weights(d.weights));
+                  else
+                    term.backward(scalar, weight, a..., sage::add_to(g)...);
+                },
+                out);
+            return has_weights ? term(scalar, a..., sage::weights(d.weights)).value
+                               : term(scalar, a...).value;
+          },
+          in);
+    };
+    auto const z = [&](std::size_t k) { return d.x[k].view(); };
+    auto const g = [&](std::size_t k) { return d.g[k].view(); };
+    double const classification =
+        reduced(whole.classification_term(), 1, std::tuple(z(0), b.labels), std::tuple(g(0)), false);
+    double const positive = reduced(whole.classification_term(), whole.positive_classification_weight,
+                                    std::tuple(z(1), b.labels), std::tuple(g(1)), weighted);
+    double const triplet = reduced(whole.triplet_term(), whole.triplet_weight, std::tuple(z(3), z(4), z(5)),
+                                   std::tuple(g(3), g(4), g(5)), weighted);
+    double const consistency = reduced(whole.consistency_term(), whole.consistency_weight,
+                                       std::tuple(z(0), z(1)), std::tuple(g(0), g(1)), weighted);
+    double degradation = 0;
+    if constexpr (Loss::checks_degradation) {
+      auto const term = whole.degradation_term();
+      if constexpr (decltype(term.formula())::inputs == 1)
+        degradation = reduced(term, whole.degradation_weight, std::tuple(z(2)), std::tuple(g(2)), weighted);
+      else
+        degradation = reduced(term, whole.degradation_weight, std::tuple(z(0), z(1), z(2)),
+                              std::tuple(g(0), g(1), g(2)), weighted);
+    }
+    auto const r =
+        weighted ? whole.value_and_grad(executor, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
+                                        t.embedding_gradients(), sage::weights(t.weights))
+                 : whole.value_and_grad(executor, t.logits(), t.embeddings(), b.labels, t.logit_gradients(),
+                                        t.embedding_gradients());
+    CHECK(relative(r.classification, classification) <= tolerance.value);
+    CHECK(relative(r.positive_classification, positive) <= tolerance.value);
+    CHECK(relative(r.triplet, triplet) <= tolerance.value);
+    CHECK(relative(r.consistency, consistency) <= tolerance.value);
+    if constexpr (Loss::checks_degradation) CHECK(relative(r.degradation, degradation) <= tolerance.value);
+    for (std::size_t k = 0; k < 6; ++k) {
+      if (k == 2 && !Loss::checks_degradation) continue;
+      relative_error e;
+      for (index_t i = 0; i < b.rows; ++i)
+        for (index_t j = 0; j < b.columns(k); ++j) e.add(t.g[k](i, j), d.g[k](i, j));
+      CAPTURE(k);
+      CHECK(e.value() <= tolerance.gradient);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "The SAGE loss agrees with its terms run for themselves, whatever their policies and the length of the rows") {
+  batch const b;
+  batch long_rows;
+  long_rows.classes = 43;
+  for (std::uint64_t k = 0; k < 3; ++k)
+    long_rows.x[k] = normal_values(long_rows.rows * long_rows.classes, 20 + k, 2);
+  sage::sage_loss<> const defaults{.label_smoothing = 0.125, .consistency_weight = 0.75};
+  agrees_with_its_terms<float>(defaults, b, sage::exec::simd{});
+  agrees_with_its_terms<float>(defaults, long_rows, sage::exec::simd{});
+  agrees_with_its_terms<double>(defaults, b, sage::exec::scalar{});
+  agrees_with_its_terms<double>(
+      sage::sage_loss<sage::euclidean, sage::squared_error, sage::toward_uniform<>>{.swap = true}, b,
+      sage::exec::scalar{});
+  agrees_with_its_terms<double>(
+      sage::sage_loss<sage::cosine, sage::kullback_leibler, sage::rank<>>{.positive_classification_weight =
+                                                                              0.5},
+      b, sage::exec::scalar{});
 }
 
 TEST_CASE("A sample of weight zero may hold NaN in its copies, not in the image") {

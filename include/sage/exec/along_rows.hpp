@@ -182,13 +182,7 @@ class along_rows {
                                      return reduce<std::remove_cvref_t<decltype(neutral)>>(
                                          x, broadcast_row(r), scratch, broadcast<V>(earlier)...);
                                    });
-    if (with_gradient_) {
-      if (streams_) {
-        stream_gradient(x, broadcast_row(r), broadcast<V>(result));
-      } else {
-        write_gradient(x, broadcast_row(r), scratch, broadcast<V>(result));
-      }
-    }
+    if (with_gradient_) write(x, broadcast_row(r), scratch, broadcast<V>(result));
     return result.loss;
   }
 
@@ -246,6 +240,13 @@ class along_rows {
       total = masked(not_yet_done(), last, total);
     }
     return join_lanes(formula_, total);
+  }
+
+  template <class Result>
+  SAGE_INLINE void write(memory const& x, row<V> const& r, A* scratch, Result const& result) const {
+    if constexpr (kept == 0)
+      if (streams_) return stream_gradient(x, r, result);
+    write_gradient(x, r, scratch, result);
   }
 
   // The tail first, while its inputs are certainly those given: a gradient may stand in its input's place.

@@ -10,6 +10,8 @@
 #include <sage/tensor/rows.hpp>
 #include <sage/tensor/shape.hpp>
 
+#include <cstddef>
+#include <new>
 #include <type_traits>
 
 namespace sage {
@@ -26,13 +28,19 @@ inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none_t>;
 template <class T>
 class row_buffer {
  public:
-  explicit row_buffer(index_t n) {
+  explicit row_buffer(index_t n) : size_(n) {
     if (n > inline_size) {
       data_ = new T[static_cast<std::size_t>(n)];
+    } else {  // no more elements than asked for, and most types need nothing
+      for (index_t i = 0; i < n; ++i) ::new (static_cast<void*>(data_ + i)) T;
     }
   }
   ~row_buffer() {
-    if (data_ != inline_) delete[] data_;
+    if (size_ > inline_size) {
+      delete[] data_;
+    } else {
+      for (index_t i = 0; i < size_; ++i) data_[i].~T();
+    }
   }
   row_buffer(row_buffer const&) = delete;
   row_buffer& operator=(row_buffer const&) = delete;
@@ -42,8 +50,9 @@ class row_buffer {
 
  private:
   static constexpr index_t inline_size = 512;
-  T inline_[inline_size];
-  T* data_ = inline_;
+  index_t size_;
+  alignas(T) unsigned char inline_[inline_size * sizeof(T)];
+  T* data_ = reinterpret_cast<T*>(inline_);
 };
 
 /// An element for a message; an autodiff scalar by its value.

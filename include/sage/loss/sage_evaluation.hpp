@@ -2,46 +2,23 @@
 
 #include <sage/core/config.hpp>
 #include <sage/loss/arguments.hpp>
-#include <sage/loss/evaluate.hpp>
 #include <sage/loss/gradient_sums.hpp>
 #include <sage/loss/row_table.hpp>
 #include <sage/loss/sage_operands.hpp>
+#include <sage/loss/sage_terms.hpp>
 #include <sage/loss/views.hpp>
 #include <sage/tensor/overlap.hpp>
 #include <sage/tensor/shape.hpp>
 
-#include <concepts>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace sage {
 SAGE_ABI_BEGIN
-
-/// The SAGE loss with every term by name, each before its weight.
-template <class A>
-struct sage_result {
-  A value{};                    // the total
-  A classification{};           // cross entropy of x
-  A positive_classification{};  // cross entropy of x⁺
-  A triplet{};
-  A consistency{};
-  A degradation{};
-  index_t active = 0;      // triplets that violate the margin
-  index_t non_finite = 0;  // non-finite losses of samples, over all terms
-
-  /// In another precision, see loss_result.
-  template <class B>
-  explicit constexpr operator sage_result<B>() const {
-    return {static_cast<B>(value),       static_cast<B>(classification), static_cast<B>(positive_classification),
-            static_cast<B>(triplet),     static_cast<B>(consistency),    static_cast<B>(degradation),
-            active,                      non_finite};
-  }
-};
-
 namespace detail {
 
-/// The members of sage_loss: validates everything, then evaluates term after term. `Loss` is sage_loss<…>.
+/// The members of sage_loss: validates everything once, then has the terms computed. `Loss` is sage_loss<…>.
 template <class Loss>
 class sage_evaluation {
  public:
@@ -51,10 +28,10 @@ class sage_evaluation {
   auto value(Args&&... args) const {
     return detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<0>(weights, tensors, [&](auto const& given, auto const&) {
+          return bound<0>(weights, tensors, [&](auto const& given, auto const&, auto const&) {
             return in_accumulator(given, [&](auto const& x) {
               auto dz = no_gradients(x), de = no_gradients(x);
-              return terms(executor, x, 1.0, dz, de);
+              return terms().reduced(executor, x, 1.0, dz, de);
             });
           });
         },
@@ -65,9 +42,9 @@ class sage_evaluation {
   auto value_and_grad(Args&&... args) const {
     return detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<2>(weights, tensors, [&](auto const& given, auto const& outputs) {
-            return with_gradients(given, outputs, [&](auto const& x, auto& dz, auto& de) {
-              return terms(executor, x, 1.0, dz, de);
+          return bound<2>(weights, tensors, [&](auto const& given, auto const& shapes, auto const& outputs) {
+            return with_gradients(given, shapes, outputs, [&](auto const& x, auto& dz, auto& de) {
+              return terms().reduced(executor, x, 1.0, dz, de);
             });
           });
         },
@@ -78,8 +55,8 @@ class sage_evaluation {
   void per_sample(Args&&... args) const {
     detail::take_apart(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          bound<1>(weights, tensors, [&](auto const& given, auto const& outputs) {
-            in_accumulator(given, [&](auto const& x) { unreduced(executor, x, std::get<0>(outputs)); });
+          bound<1>(weights, tensors, [&](auto const& given, auto const&, auto const& outputs) {
+            in_accumulator(given, [&](auto const& x) { terms().unreduced(executor, x, std::get<0>(outputs)); });
           });
         },
         std::forward<Args>(args)...);
@@ -89,11 +66,11 @@ class sage_evaluation {
   void backward(Args&&... args) const {
     detail::take_apart_backward(
         [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
-          bound<2>(weights, tensors, [&](auto const& given, auto const& outputs) {
-            with_gradients(given, outputs, [&](auto const& x, auto& dz, auto& de) {
+          bound<2>(weights, tensors, [&](auto const& given, auto const& shapes, auto const& outputs) {
+            with_gradients(given, shapes, outputs, [&](auto const& x, auto& dz, auto& de) {
               with_upstream<double>(
-                  upstream, [&](auto const& u) { weighted_rows(executor, x, u, dz, de); },
-                  [&](double u) { terms(executor, x, u, dz, de); });
+                  upstream, [&](auto const& u) { terms().weighted_rows(executor, x, u, dz, de); },
+                  [&](double u) { terms().reduced(executor, x, u, dz, de); });
             });
           });
         },
@@ -101,7 +78,7 @@ class sage_evaluation {
   }
 
  private:
-  // Calls f(operands, tuple of the arguments behind the labels).
+  // Calls f(operands, shapes of logits and embeddings, tuple of the arguments behind the labels).
   template <int Outputs, class Weights, class Tensors, class F>
   decltype(auto) bound(Weights const& weights, Tensors const& tensors, F const& f) const {
     constexpr bool counts = std::tuple_size_v<Tensors> == 3 + Outputs;
@@ -153,25 +130,47 @@ class sage_evaluation {
       raise<shape_error>(Loss::name, ": logits has shape ", shape_text(zv.x), ", expected rows of at least 1 elements");
     require_rank(Loss::name, "labels", labels);
     require_one_per_row(Loss::name, "labels", labels, rows);
-    require_labels(Loss::name, as_elements(labels), as_rows(zv.x).length, loss_.ignore_index);
+    auto const label_rows = as_elements(labels);
+    require_labels(Loss::name, label_rows, as_rows(zv.x).length, loss_.ignore_index);
     return with_weights<E>(Loss::name, weights, rows, [&](auto const& w) -> decltype(auto) {
-      sage_operands<E, std::remove_cv_t<decltype(zv)>, std::remove_cv_t<decltype(ev)>, Labels,
-                    std::remove_cvref_t<decltype(w)>> const x{zv, ev, labels, w, rows};
-      return f(x, outputs);
+      using label = std::remove_reference_t<decltype(*label_rows.data)>;
+      sage_operands<E, label, std::remove_cvref_t<decltype(w)>> const x{rows_of<E>(zv), rows_of<E>(ev),
+                                                                        label_rows, w, rows};
+      return f(x, std::pair(zv.x, ev.x), outputs);
     });
   }
 
+  template <class E, class Views>
+  static auto rows_of(Views const& v) {
+    return views(rows_of_view<E>(v.x), rows_of_view<E>(v.plus), rows_of_view<E>(v.minus));
+  }
+  template <class E, class View>
+  static rows_view<E const> rows_of_view(View const& v) {
+    constexpr bool same_type = std::is_same_v<typename View::value_type, E>;
+    static_assert(same_type, "sage: all inputs of a loss have one element type");
+    static_assert(View::space == memory_space::host,
+                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    if constexpr (same_type) {
+      return read_only(as_rows(v));
+    } else {
+      return {};
+    }
+  }
+
   // Outputs as slots whose mode changes from write to add when a term has written them.
-  template <class Operands, class Outputs, class F>
-  decltype(auto) with_gradients(Operands const& x, Outputs const& outputs, F const& f) const {
+  template <class Operands, class Shapes, class Outputs, class F>
+  decltype(auto) with_gradients(Operands const& x, Shapes const& shapes, Outputs const& outputs,
+                                F const& f) const {
     auto& z = std::get<0>(outputs);
     auto& e = std::get<1>(outputs);
     static_assert(is_views<std::remove_cvref_t<decltype(z)>> && is_views<std::remove_cvref_t<decltype(e)>>,
                   "sage: gradients of logits and embeddings are given as sage::views(d_x, d_plus, d_minus)");
-    auto dz = views(slot<Operands>("d_logits", z.x, x.z.x), slot<Operands>("d_logits of x+", z.plus, x.z.x),
-                    slot<Operands>("d_logits of x-", z.minus, x.z.x));
-    auto de = views(slot<Operands>("d_embeddings", e.x, x.e.x), slot<Operands>("d_embeddings of x+", e.plus, x.e.x),
-                    slot<Operands>("d_embeddings of x-", e.minus, x.e.x));
+    auto dz = views(slot<Operands>("d_logits", z.x, shapes.first),
+                    slot<Operands>("d_logits of x+", z.plus, shapes.first),
+                    slot<Operands>("d_logits of x-", z.minus, shapes.first));
+    auto de = views(slot<Operands>("d_embeddings", e.x, shapes.second),
+                    slot<Operands>("d_embeddings of x+", e.plus, shapes.second),
+                    slot<Operands>("d_embeddings of x-", e.minus, shapes.second));
     require_disjoint(x, dz, de);
     return in_accumulator(x, [&](auto const& wide) {
       if constexpr (std::is_same_v<decltype(wide), Operands const&>) {
@@ -216,133 +215,39 @@ class sage_evaluation {
       }
     }
   }
-  template <class... Slots>
-  static void written(Slots&... s) {
-    ((s.mode = s.mode == gradient_mode::write ? gradient_mode::add : s.mode), ...);
-  }
-
-  template <class Operands>
-  static auto no_gradients(Operands const&) {
-    using none = gradient_rows<typename Operands::element>;
-    return views(none{}, none{}, none{});
-  }
+  // An argument's rows, and the bytes that they can touch, which rule out most overlaps at once.
+  template <class E>
+  struct memory_of {
+    char const* name;
+    rows_view<E const> rows;
+    byte_range bytes = bytes_of(rows);
+  };
 
   // Terms read their inputs after others have written: no output may stand in an input's memory.
   template <class Operands, class DZ, class DE>
   static void require_disjoint(Operands const& x, DZ const& dz, DE const& de) {
-    auto const each_slot = [&](auto const& f) {
-      f("d_logits", dz.x), f("d_logits of x+", dz.plus), f("d_logits of x-", dz.minus);
-      f("d_embeddings", de.x), f("d_embeddings of x+", de.plus), f("d_embeddings of x-", de.minus);
+    using E = typename Operands::element;
+    constexpr int inputs = 6;
+    memory_of<E> all[2 * inputs] = {
+        {"logits", x.z.x},     {"logits of x+", x.z.plus},     {"logits of x-", x.z.minus},
+        {"embeddings", x.e.x}, {"embeddings of x+", x.e.plus}, {"embeddings of x-", x.e.minus}};
+    int count = inputs;
+    auto const add_output = [&](char const* name, gradient_rows<E> const& g) {
+      if (g.mode != gradient_mode::skip) all[count++] = {name, read_only(g.to)};
     };
-    auto const each_input = [&](auto const& f) {
-      f("logits", x.z.x), f("logits of x+", x.z.plus), f("logits of x-", x.z.minus);
-      f("embeddings", x.e.x), f("embeddings of x+", x.e.plus), f("embeddings of x-", x.e.minus);
-    };
-    each_slot([&](char const* name, auto const& s) {
-      if (s.mode == gradient_mode::skip) return;
-      require_own_elements(Loss::name, name, s.to);
-      each_input([&](char const* input, auto const& v) { require_separate(Loss::name, name, s.to, input, as_rows(v)); });
-      each_slot([&](char const* other, auto const& t) {
-        if (&t != &s && t.mode != gradient_mode::skip) require_separate(Loss::name, name, s.to, other, t.to);
-      });
-    });
+    add_output("d_logits", dz.x), add_output("d_logits of x+", dz.plus),
+        add_output("d_logits of x-", dz.minus);
+    add_output("d_embeddings", de.x), add_output("d_embeddings of x+", de.plus),
+        add_output("d_embeddings of x-", de.minus);
+    for (int i = inputs; i < count; ++i) {
+      require_own_elements(Loss::name, all[i].name, all[i].rows);
+      for (int k = 0; k < count; ++k)
+        if (k != i && all[i].bytes.first < all[k].bytes.last && all[k].bytes.first < all[i].bytes.last)
+          require_separate(Loss::name, all[i].name, all[i].rows, all[k].name, all[k].rows);
+    }
   }
 
-  // Calls f(member of sage_result, weight of the term, its loss, the samples' weights, inputs, outputs) term by term.
-  template <class Operands, class DZ, class DE, class F>
-  void each_term(Operands const& x, DZ& dz, DE& de, F const& f) const {
-    using result = sage_result<typename Operands::element>;
-    f(&result::classification, 1.0, loss_.classification_term(), none_t{}, std::tie(x.z.x, x.labels), std::tie(dz.x));
-    if (double const w = loss_.positive_classification_weight; w > 0)
-      f(&result::positive_classification, w, loss_.classification_term(), x.weights, std::tie(x.z.plus, x.labels),
-        std::tie(dz.plus));
-    if (double const w = loss_.triplet_weight; w > 0)
-      f(&result::triplet, w, loss_.triplet_term(), x.weights, std::tie(x.e.x, x.e.plus, x.e.minus),
-        std::tie(de.x, de.plus, de.minus));
-    if (double const w = loss_.consistency_weight; w > 0)
-      f(&result::consistency, w, loss_.consistency_term(), x.weights, std::tie(x.z.x, x.z.plus),
-        std::tie(dz.x, dz.plus));
-    if constexpr (Loss::checks_degradation)
-      if (double const w = loss_.degradation_weight; w > 0) {
-        auto const term = loss_.degradation_term();
-        constexpr int operands = decltype(term.formula())::inputs;
-        if constexpr (operands == 1) {
-          f(&result::degradation, w, term, x.weights, std::tie(x.z.minus), std::tie(dz.minus));
-        } else if constexpr (operands == 2) {
-          f(&result::degradation, w, term, x.weights, std::tie(x.z.x, x.z.minus), std::tie(dz.x, dz.minus));
-        } else {
-          f(&result::degradation, w, term, x.weights, std::tie(x.z.x, x.z.plus, x.z.minus),
-            std::tie(dz.x, dz.plus, dz.minus));
-        }
-      }
-  }
-
-  static auto weights_argument(none_t) { return std::tuple<>{}; }
-  template <class W>
-  static auto weights_argument(rows_view<W> const& w) {
-    return std::tuple(sage::weights(w));
-  }
-
-  template <class Executor, class Operands, class DZ, class DE>
-  auto terms(Executor const& executor, Operands const& x, double upstream, DZ& dz, DE& de) const {
-    using A = typename Operands::element;
-    using wide = wide_t<A>;
-    sage_result<A> r;
-    wide total = wide(0);
-    each_term(x, dz, de, [&](auto member, double weight, auto const& term, auto const& w, auto const& in, auto out) {
-      auto const result = with_options(term, [&](auto const& options) {
-        return std::apply(
-            [&](auto&&... args) { return evaluation(options).scaled(upstream * weight, executor, args...); },
-            std::tuple_cat(in, out, weights_argument(w)));
-      });
-      std::apply([](auto&... s) { written(s...); }, out);
-      r.*member = result.value;
-      total = total + wide(static_cast<A>(weight)) * wide(result.value);
-      r.non_finite += result.non_finite;
-      if (member == &sage_result<A>::triplet) r.active = result.active;
-    });
-    r.value = static_cast<A>(total);
-    return r;
-  }
-
-  template <class Executor, class Operands, class Upstream, class DZ, class DE>
-  void weighted_rows(Executor const& executor, Operands const& x, Upstream const& upstream, DZ& dz, DE& de) const {
-    using A = typename Operands::element;
-    auto const u = per_sample_input<typename Operands::given>(Loss::name, "upstream", upstream, x.rows);
-    row_buffer<A> scaled(x.rows);
-    each_term(x, dz, de, [&](auto, double weight, auto const& term, auto const& w, auto const& in, auto out) {
-      for (index_t i = 0; i < x.rows; ++i)
-        scaled[i] = static_cast<A>(*u.row(i)) * static_cast<A>(weight);
-      strided_view const row_upstream{scaled.data(), extents{x.rows}};
-      with_options(term, [&](auto const& options) {
-        std::apply([&](auto&&... args) { evaluation(options).backward(executor, row_upstream, args...); },
-                   std::tuple_cat(in, out, weights_argument(w)));
-        return 0;
-      });
-      std::apply([](auto&... s) { written(s...); }, out);
-    });
-  }
-
-  template <class Executor, class Operands, class Out>
-  void unreduced(Executor const& executor, Operands const& x, Out& out) const {
-    using A = typename Operands::element;
-    using E = typename Operands::given;
-    auto const to = per_sample_output<E>(Loss::name, out, x.rows);
-    row_buffer<A> term_losses(x.rows), total(x.rows);
-    for (index_t i = 0; i < x.rows; ++i) total[i] = A(0);
-    auto dz = no_gradients(x), de = no_gradients(x);
-    each_term(x, dz, de, [&](auto, double weight, auto const& term, auto const& w, auto const& in, auto const&) {
-      strided_view const losses{term_losses.data(), extents{x.rows}};
-      with_options(term, [&](auto const& options) {
-        std::apply([&](auto&&... args) { evaluation(options).per_sample(executor, args...); },
-                   std::tuple_cat(in, std::tie(losses), weights_argument(w)));
-        return 0;
-      });
-      for (index_t i = 0; i < x.rows; ++i)
-        total[i] = total[i] + static_cast<A>(weight) * term_losses[i];
-    });
-    for (index_t i = 0; i < x.rows; ++i) *to.row(i) = static_cast<E>(total[i]);
-  }
+  sage_terms<Loss> terms() const noexcept { return sage_terms<Loss>(loss_); }
 
   Loss const& loss_;
 };

@@ -15,40 +15,41 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// The views, labels and weights of one call of sage_loss, every type resolved.
-template <class E, class Z, class H, class Labels, class Weights, class Given = E>
+/// The operands of one call of sage_loss, checked, as rows. `Label` is a type of integers, `Weights` rows of numbers or
+/// none_t.
+template <class E, class Label, class Weights, class Given = E>
 struct sage_operands {
   using element = E;
   using given = Given;  // element type of the user's tensors
-  Z z;                  // views_t of logits
-  H e;                  // views_t of embeddings
-  Labels labels;
+  using rows_of_views = views_t<rows_view<E const>, rows_view<E const>, rows_view<E const>>;
+
+  rows_of_views z;  // logits
+  rows_of_views e;  // embeddings
+  rows_view<Label> labels;
   Weights weights;
   index_t rows;
 };
 
 /// Calls f(x), of halves with logits and embeddings copied to their accumulator: several terms reach one gradient, which
 /// must be rounded once. Memory 3 N (K + D) floats.
-template <class E, class Z, class H, class Labels, class Weights, class F>
-decltype(auto) in_accumulator(sage_operands<E, Z, H, Labels, Weights> const& x, F const& f) {
+template <class E, class Label, class Weights, class F>
+decltype(auto) in_accumulator(sage_operands<E, Label, Weights> const& x, F const& f) {
   using A = accumulator_t<E>;
   if constexpr (std::is_same_v<E, A>) {
     return f(x);
   } else {
-    index_t const logits = as_rows(x.z.x).length, embeddings = as_rows(x.e.x).length;
-    row_buffer<A> memory(3 * x.rows * (logits + embeddings));
+    row_buffer<A> memory(3 * x.rows * (x.z.x.length + x.e.x.length));
     A* to = memory.data();
-    auto const copied = [&](auto const& v, index_t length) {
-      auto const from = as_rows(v);
-      strided_view<A const, 2> const copy{to, extents{x.rows, length}};
+    auto const copied = [&](rows_view<E const> const& from) {
+      strided_view<A const, 2> const copy{to, extents{x.rows, from.length}};
       for (index_t i = 0; i < x.rows; ++i)
-        for (index_t j = 0; j < length; ++j) *to++ = static_cast<A>(from.row(i)[j * from.stride]);
-      return copy;
+        for (index_t j = 0; j < from.length; ++j) *to++ = static_cast<A>(from.row(i)[j * from.stride]);
+      return as_rows(copy);
     };
-    using views_of_copies = views_t<strided_view<A const, 2>, strided_view<A const, 2>, strided_view<A const, 2>>;
-    views_of_copies const z{copied(x.z.x, logits), copied(x.z.plus, logits), copied(x.z.minus, logits)},
-        e{copied(x.e.x, embeddings), copied(x.e.plus, embeddings), copied(x.e.minus, embeddings)};
-    return f(sage_operands<A, views_of_copies, views_of_copies, Labels, Weights, E>{z, e, x.labels, x.weights, x.rows});
+    using wide = sage_operands<A, Label, Weights, E>;
+    typename wide::rows_of_views const z{copied(x.z.x), copied(x.z.plus), copied(x.z.minus)},
+        e{copied(x.e.x), copied(x.e.plus), copied(x.e.minus)};
+    return f(wide{z, e, x.labels, x.weights, x.rows});
   }
 }
 
