@@ -18,6 +18,8 @@ if(SAGE_CUDA)
   if(CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_ARCHITECTURES "${SAGE_CUDA_ARCHITECTURES}")
     enable_language(CUDA)
+    # No -O3 for the host's half, which would double the compiler's time; the device's half has it always.
+    set(CMAKE_CUDA_FLAGS_RELEASE "-DNDEBUG")
     if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.0)  # C++20
       set(SAGE_HAS_CUDA ON)
       message(STATUS "SAGE: CUDA ${CMAKE_CUDA_COMPILER_VERSION}, for ${SAGE_CUDA_ARCHITECTURES}")
