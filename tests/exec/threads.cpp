@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -109,6 +110,33 @@ TEST_CASE("Small work stays on the calling thread in one block, large work is di
   CHECK(large.blocks >= 20 * 2);
 }
 
+TEST_CASE("Workers take tasks: two tasks that wait for each other end") {
+  sage::exec::thread_pool pool(2);
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> inside{0};
+    pool(2, [&](index_t) {
+      for (++inside; inside < 2;) std::this_thread::yield();
+    });
+    CHECK(inside == 2);
+  }
+}
+
+TEST_CASE("What a task throws is thrown to the caller when all tasks are done, and the pool goes on") {
+  sage::exec::thread_pool pool(3);
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> done{0};
+    CHECK_THROWS_AS(pool(100,
+                         [&](index_t i) {
+                           ++done;
+                           if (i % 10 == 7) throw std::bad_alloc();
+                         }),
+                    std::bad_alloc);
+    CHECK(done == 100);
+    pool(100, [&](index_t) { ++done; });
+    CHECK(done == 200);
+  }
+}
+
 TEST_CASE("Copies of an executor share its threads, and callers in several threads wait for each other") {
   sage::exec::threads const pool(3);
   std::vector<std::thread> callers;
@@ -152,11 +180,11 @@ TEST_CASE(
 TEST_CASE(
     "In the child of a fork threads of the parent's work, though another thread was using them, and new ones "
     "too") {
-  sage::exec::threads const pool(3);
+  auto pool = std::make_unique<sage::exec::threads const>(3);
   std::atomic<bool> enough{false};
   std::atomic<int> rounds{0};
   std::thread busy([&] {
-    for (ledger book(2000); !enough; ++rounds) pool(bookkeeping(2000, 128, book));
+    for (ledger book(2000); !enough; ++rounds) (*pool)(bookkeeping(2000, 128, book));
   });
   for (int i = 0; i < 20; ++i) {
     int const seen = rounds;
@@ -165,10 +193,15 @@ TEST_CASE(
     if (child == 0) {
       alarm(60);  // a child that waits for threads it has not would wait for ever
       ledger book(2000);
-      pool(bookkeeping(2000, 128, book));
+      (*pool)(bookkeeping(2000, 128, book));
       bool const alone = book.on_other_threads == 0;
-      sage::exec::threads{2}(bookkeeping(2000, 128, book));
-      _exit(book.every_row_is(2) && alone ? 0 : 1);
+      {
+        sage::exec::threads const own(2);
+        own(bookkeeping(2000, 128, book));
+        pool.reset();  // must not take the threads of `own` for its own
+        own(bookkeeping(2000, 128, book));
+      }
+      _exit(book.every_row_is(3) && alone ? 0 : 1);
     }
     int status = -1;
     REQUIRE(waitpid(child, &status, 0) == child);

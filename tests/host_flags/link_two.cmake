@@ -46,7 +46,7 @@ endif()
 set(program "${BINARY_DIR}/${ONE}_and_${OTHER}")
 foreach(order IN ITEMS "${ONE};${OTHER}" "${OTHER};${ONE}")
   list(TRANSFORM order REPLACE "(.+)" "${BINARY_DIR}/\\1.o" OUTPUT_VARIABLE objects)
-  run("${COMPILER}" -D HOST_FLAGS_ENTRY=${ONE} -D HOST_FLAGS_OTHER_ENTRY=${OTHER}
+  run("${COMPILER}" -std=c++20 -D HOST_FLAGS_ENTRY=${ONE} -D HOST_FLAGS_OTHER_ENTRY=${OTHER}
       "${CMAKE_CURRENT_LIST_DIR}/main.cpp" ${objects} -pthread -o "${program}")
   run("${program}" "${REFERENCE}")
 endforeach()

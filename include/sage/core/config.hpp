@@ -109,6 +109,10 @@
 #endif
 #if defined(__FAST_MATH__)
 #define SAGE_ABI_MATH _fast
+#elif defined(__ASSOCIATIVE_MATH__) && defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#define SAGE_ABI_MATH _associative_finite
+#elif defined(__ASSOCIATIVE_MATH__)
+#define SAGE_ABI_MATH _associative
 #elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #define SAGE_ABI_MATH _finite
 #else

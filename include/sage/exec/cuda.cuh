@@ -21,7 +21,9 @@ SAGE_ABI_BEGIN
 namespace detail {
 
 inline void require_cuda(cudaError_t status, char const* what) {
-  if (status != cudaSuccess) raise<cuda_error>("sage::exec::cuda: ", what, ": ", cudaGetErrorString(status));
+  if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // reported here, it is no error of the next call
+  raise<cuda_error>("sage::exec::cuda: ", what, ": ", cudaGetErrorString(status));
 }
 
 }  // namespace detail
@@ -29,7 +31,7 @@ inline void require_cuda(cudaError_t status, char const* what) {
 namespace exec {
 
 /// Memory on the device that an evaluation may use until it is done. `cuda_workspace_bytes(rows)` suffice for every loss
-/// of the library; the memory is that of one call at a time on the stream.
+/// of the library; the memory is that of one call at a time: calls on two streams need two.
 struct cuda_workspace {
   void* data = nullptr;
   index_t bytes = 0;
@@ -96,7 +98,12 @@ class cuda_memory {
 ///            is reported by a later call, as with every kernel. shape_error, argument_error as on the host.
 /// Cost:      one launch for the rows (very long rows: one for each pass), one or two for the value, one or two for the
 ///            divisor of a weighted mean before the gradients; mean_active takes the rows twice.
-/// Compile:   nvcc, C++20; sources that include this header run executors of the host on the scalar schedules.
+///            Without a workspace cudaMallocAsync, which devices without memory pools refuse, and which is cheap only as
+///            long as the pool keeps its memory (cudaMemPoolAttrReleaseThreshold).
+/// Compile:   nvcc, C++20, without --use_fast_math, which would change the precision. Sources that include this header run
+///            executors of the host on the scalar schedules, and share none with sources of other compilers. __half and
+///            __nv_bfloat16 need their conversions: not with __CUDA_NO_HALF_CONVERSIONS__, which LibTorch's extensions
+///            define.
 struct cuda {
   static constexpr memory_space space = memory_space::cuda;
 

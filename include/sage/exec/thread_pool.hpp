@@ -6,9 +6,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
@@ -23,6 +25,8 @@ namespace exec {
 ///
 /// A worker that has nothing to do spins for 40 µs, so that calls in quick succession find it awake, then sleeps.
 /// Nobody waits for a worker that has taken no task: a call ends when all tasks are done, by whomever.
+///
+/// What a body throws, in whatever thread, is thrown to the caller when all tasks are done; of several the first.
 ///
 /// In the child of a fork there are no workers, whatever they and their callers were doing at the time of the fork: the
 /// calling thread does all tasks, and the destructor joins nobody.
@@ -41,13 +45,11 @@ class thread_pool {
     stopping_.store(true, std::memory_order_relaxed);
     call_number_.fetch_add(1, std::memory_order_release);
     call_number_.notify_all();
-    for (int i = 0; i < workers_; ++i) {
-      std::thread& t = threads_[static_cast<std::size_t>(i)];
-      if (is_at_home()) {
-        t.join();
-      } else {
-        t.detach();  // it stayed in the process that this one was forked from
-      }
+    if (is_at_home()) {
+      for (int i = 0; i < workers_; ++i) threads_[static_cast<std::size_t>(i)].join();
+    } else {
+      // They stayed in the process that this one was forked from; their handles may be those of new threads by now.
+      static_cast<void>(threads_.release());
     }
   }
 
@@ -69,8 +71,9 @@ class thread_pool {
     }
     std::lock_guard const one_caller(caller_);
     std::uint32_t const number = call_number_.load(std::memory_order_relaxed) + 1;
-    // Closed while it changes: a worker that has read some of the old call and some of the new takes no task of either.
-    next_.store(ticket(number, closed), std::memory_order_seq_cst);
+    // Closed while it changes: a worker that has read anything of the new call, see take_tasks, takes no task of the old.
+    next_.store(ticket(number, closed), std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
     call_.store([](void const* b, index_t i) { (*static_cast<Body const*>(b))(i); },
                 std::memory_order_relaxed);
     body_.store(&body, std::memory_order_relaxed);
@@ -82,9 +85,15 @@ class thread_pool {
     take_tasks(number);
     for (;;) {
       std::uint32_t const left = spin_while(left_, [](std::uint32_t n) { return n != 0; });
-      if (left == 0) return;
+      if (left == 0) break;
       left_.wait(left, std::memory_order_acquire);
     }
+#if SAGE_EXCEPTIONS
+    if (failed_.load(std::memory_order_relaxed)) {
+      failed_.store(false, std::memory_order_relaxed);
+      std::rethrow_exception(std::exchange(error_, nullptr));
+    }
+#endif
   }
 
  private:
@@ -118,10 +127,23 @@ class thread_pool {
       std::uint32_t const count = count_.load(std::memory_order_relaxed),
                           task = static_cast<std::uint32_t>(now);
       if (now >> 32 != number || task >= count) return;
+      std::atomic_thread_fence(std::memory_order_acquire);
       if (!next_.compare_exchange_strong(now, now + 1, std::memory_order_acq_rel)) continue;
-      call(body, static_cast<index_t>(task));
+      perform(call, body, static_cast<index_t>(task));
       if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
     }
+  }
+
+  void perform(void (*call)(void const*, index_t), void const* body, index_t task) {
+#if SAGE_EXCEPTIONS
+    try {
+      call(body, task);
+    } catch (...) {
+      if (!failed_.exchange(true, std::memory_order_relaxed)) error_ = std::current_exception();
+    }
+#else
+    call(body, task);
+#endif
   }
 
   /// The value, after at most so long a time in which it met the condition.
@@ -167,6 +189,10 @@ class thread_pool {
   std::atomic<std::uint32_t> call_number_{0};  // of the latest call; workers wait for it to change
   std::atomic<int> awake_{0};                  // workers that do not sleep
   std::atomic<bool> stopping_{false};
+#if SAGE_EXCEPTIONS
+  std::atomic<bool> failed_{false};
+  std::exception_ptr error_;  // of the task that failed first; read when none is left
+#endif
 };
 
 }  // namespace exec
