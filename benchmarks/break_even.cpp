@@ -80,8 +80,7 @@ struct always_divides {
 
   template <class Problem>
   void operator()(Problem const& p) const {
-    index_t const work = sage::exec::detail::work_of_row(p) * p.rows;
-    auto const blocks = sage::exec::detail::blocks_of(p, std::clamp<index_t>(work / 16, 1024, 16384));
+    auto const blocks = sage::exec::detail::division_policy::blocks_for(p, pool.size());
     pool(blocks.count, [&](index_t b) {
       blocks(p, b, [&](index_t first, index_t last) { sage::exec::simd{}(p, first, last); });
     });

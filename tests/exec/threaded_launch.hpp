@@ -27,11 +27,7 @@ class threaded_launch {
   struct group {
     static constexpr int size = Size;
     template <class S>
-    struct own {
-      S value;
-      S& operator[](int) { return value; }
-      S const& operator[](int) const { return value; }
-    };
+    using own = sage::exec::detail::own_state<S>;
 
     int rank;
     shared_state& shared;

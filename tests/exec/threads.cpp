@@ -99,6 +99,24 @@ TEST_CASE("A double counts as two floats") {
   CHECK(sage::exec::detail::work_of_row(bookkeeping_in_double{{1, 100, book}}) == 200);
 }
 
+TEST_CASE(
+    "The less work there is, the more awake must the workers be to share it; one thread shares nothing") {
+  using policy = sage::exec::detail::division_policy;
+  static_assert(!policy::shares(policy::awake_work - 1, 4, true) &&
+                policy::shares(policy::awake_work, 4, true));
+  static_assert(!policy::shares(policy::asleep_work - 1, 4, false) &&
+                policy::shares(policy::asleep_work, 4, false));
+  static_assert(policy::shares(policy::asleep_work - 1, 4, true) && !policy::shares(1 << 30, 1, true));
+  // What is shared gives every thread a block.
+  for (int const threads : {2, 4, 8})
+    for (index_t const work : {policy::awake_work * threads, policy::asleep_work, index_t(1) << 24}) {
+      ledger book(work / 128);
+      auto const blocks = policy::blocks_for(bookkeeping(work / 128, 128, book), threads);
+      CAPTURE(threads, work, blocks.count);
+      CHECK(blocks.count >= threads);
+    }
+}
+
 TEST_CASE("Small work stays on the calling thread in one block, large work is divided") {
   sage::exec::threads const pool(3);
   ledger small(63), large(2000);

@@ -56,8 +56,7 @@ auto image_input(char const* function, char const* name, T const& t) {
                   "sage: an input is no tensor: include its header of sage/adapt, or specialise "
                   "sage::tensor_traits for it");
     auto const v = as_view(t);
-    static_assert(decltype(v)::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_host<decltype(v)>();
     return v;
   }
 }

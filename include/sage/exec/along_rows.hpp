@@ -6,6 +6,7 @@
 #include <sage/exec/row_problem.hpp>
 #include <sage/exec/row_scratch.hpp>
 #include <sage/exec/streaming.hpp>
+#include <sage/exec/strided_row.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -23,92 +24,6 @@ inline constexpr int partial_states = 4;
 template <class State>
   requires requires { State::partial_states; }
 inline constexpr int partial_states<State> = State::partial_states;
-
-/// After how many positions of a row, or packs of them, the one state of a pass is added to the total and begun anew, so
-/// that rounding does not add up over long rows.
-inline constexpr index_t block_length = 256;
-
-/// Where the operands and the gradients of one row stand: elements at the strides of the tensors.
-template <class Problem>
-struct strided_row {
-  using T = typename Problem::element;
-  static constexpr int inputs = Problem::formula_type::inputs;
-  static constexpr int gradients = Problem::formula_type::gradients;
-
-  lanes<T const*, inputs> in;
-  lanes<T*, gradients> out;
-
-  SAGE_INLINE strided_row(Problem const& p, index_t i) noexcept {
-    SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) in[k] = p.in[k].row(i);
-    SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k)
-      out[k] = p.out[k].mode == gradient_mode::skip ? nullptr : p.out[k].to.row(i);
-  }
-};
-
-/// One position after the other: the schedule for types without vectors.
-template <class Problem>
-struct along_rows_scalar {
-  using T = typename Problem::element;
-  using A = typename Problem::accumulator;
-  using formula_type = typename Problem::formula_type;
-  static constexpr int inputs = formula_type::inputs;
-  static constexpr int gradients = formula_type::gradients;
-  static constexpr int kept = kept_by<formula_type>;
-
-  Problem const& p;
-
-  SAGE_INLINE void operator()(index_t first, index_t last) const {
-    row_scratch<A> scratch(kept * p.length);
-    for (index_t i = first; i < last; ++i) one_row(i, scratch.data());
-  }
-
- private:
-  SAGE_INLINE void one_row(index_t i, A* scratch) const {
-    auto const& parameters = p.parameters_of(i);
-    strided_row<Problem> const x(p, i);
-    if (parameters.skipped) {
-      p.losses[i] = A(0);
-      if (p.with_gradient)
-        for (index_t j = 0; j < p.length; ++j) store(x, j, {});
-      return;
-    }
-    row<A> at{0, parameters.label, A(p.length), parameters.upstream};
-    auto const result = run_passes(p.formula, at, typename formula_type::template passes<A>{},
-                                   [&](auto total, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                                     for (at.column = 0; at.column < p.length;) {
-                                       auto const end = std::min<index_t>(p.length, at.column + block_length);
-                                       decltype(total) state;
-                                       for (; at.column < end; ++at.column)
-                                         accumulate(p.formula, state, load(x, at.column), at,
-                                                    kept_at(scratch, at.column), earlier...);
-                                       p.formula.combine(total, state);
-                                     }
-                                     return total;
-                                   });
-    p.losses[i] = result.loss;
-    if (!p.with_gradient) return;
-    for (at.column = 0; at.column < p.length; ++at.column)
-      store(x, at.column, gradient(p.formula, load(x, at.column), at, kept_at(scratch, at.column), result));
-  }
-
-  SAGE_INLINE static kept_values<A> kept_at(A* scratch, index_t j) noexcept {
-    return kept_values<A>(scratch + j * kept);
-  }
-  SAGE_INLINE lanes<A, inputs> load(strided_row<Problem> const& x, index_t j) const {
-    lanes<A, inputs> r;
-    for (int k = 0; k < inputs; ++k) r[k] = static_cast<A>(x.in[k][j * p.in[k].stride]);
-    return r;
-  }
-  SAGE_INLINE void store(strided_row<Problem> const& x, index_t j, lanes<A, gradients> const& g) const {
-    for (int k = 0; k < gradients; ++k) {
-      if (p.out[k].mode == gradient_mode::skip) continue;
-      T& to = x.out[k][j * p.out[k].to.stride];
-      to = static_cast<T>(p.out[k].mode == gradient_mode::add ? static_cast<A>(to) + g[k] : g[k]);
-    }
-  }
-};
 
 #if SAGE_SIMD
 

@@ -6,6 +6,7 @@
 #include <sage/exec/batch_sums.hpp>
 #include <sage/exec/row_launches.hpp>
 #include <sage/exec/row_layout.hpp>
+#include <sage/math/mean.hpp>
 #include <sage/tensor/rows.hpp>
 
 #include <cstddef>
@@ -15,6 +16,9 @@ SAGE_ABI_BEGIN
 namespace exec {
 
 namespace detail {
+
+/// What an evaluation needs at most beside a number for each row: the sums of blocks, and the states of divided rows.
+inline constexpr index_t batch_memory_beside_rows = index_t(128) << 10;
 
 /// Memory for one evaluation: the losses of the rows, the sums of blocks, the factor of the gradients, and the states of
 /// divided rows, one behind the other.
@@ -53,6 +57,14 @@ template <class Device, class Problem>
 class batch_evaluation {
   using T = typename Problem::element;
   using A = typename Problem::accumulator;
+  // Divided rows have enough_blocks parts at most, all together.
+  static_assert(
+      row_policy::large_block * static_cast<index_t>(sizeof(batch_totals<A>)) +
+              3 * batch_memory<T>::alignment +
+              row_policy::enough_blocks *
+                  state_bytes<typename Problem::formula_type::template passes<A>>::sum <=
+          batch_memory_beside_rows,
+      "sage: the states of this formula's passes are larger than the workspace of a device provides for");
 
  public:
   batch_evaluation(Device const& device, Problem const& p)
@@ -68,7 +80,7 @@ class batch_evaluation {
     use(memory.data);
     bool const with_gradient = p_.with_gradient, uniform = !p_.labels && !p_.weights;
     bool const by_active = how.by == divided_by::active_weights;
-    sum_work<T, Result> sums;
+    sum_work<sum_of::rows, T, Result> sums;
     sums.rows_of = p_;
     sums.rows = p_.rows;
     sums.by = how.by;
@@ -79,8 +91,7 @@ class batch_evaluation {
     p_.factor = how.upstream;
     if (with_gradient && how.by == divided_by::weights) {
       if (uniform) {
-        using wide = wide_t<A>;
-        p_.factor = static_cast<A>(wide(how.upstream) / static_cast<wide>(p_.rows));
+        p_.factor = sage::detail::over_divisor<A>(how.upstream, static_cast<wide_t<A>>(p_.rows));
       } else {
         p_.factor_at = memory_.factor();
         sum(sums, nullptr, memory_.factor(), static_cast<Result*>(nullptr));
@@ -135,9 +146,7 @@ class batch_evaluation {
     work.result = result;
     index_t const blocks = Work::blocks_for(p_.rows);
     device_.launch(blocks, Work::most_threads, 0, work);
-    if (blocks == 1) return;
-    work.joins = true;
-    device_.launch(1, Work::most_threads, 0, work);
+    if (blocks > 1) device_.launch(1, Work::most_threads, 0, work.joining());
   }
 
   Device const& device_;

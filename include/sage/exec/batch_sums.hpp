@@ -7,6 +7,7 @@
 #include <sage/exec/cooperative_group.hpp>
 #include <sage/exec/row_layout.hpp>
 #include <sage/math/functions.hpp>
+#include <sage/math/mean.hpp>
 #include <sage/tensor/rows.hpp>
 
 #include <type_traits>
@@ -34,9 +35,12 @@ struct join_totals {
   }
 };
 
+/// What a launch of the reduction sums: the rows, by blocks, or the sums of the blocks.
+enum class sum_of { rows, blocks };
+
 /// The reduction of a batch in two launches, or one where a block suffices. Block b sums rows b · each … in strides of
 /// its size, then the blocks' sums are joined: one order, which the number of rows alone determines.
-template <class T, class Result>
+template <sum_of What, class T, class Result>
 struct sum_work {
   static constexpr int most_threads = row_policy::large_block;
   static constexpr index_t most_blocks = most_threads;  // a block joins the sums of all blocks at once
@@ -52,7 +56,10 @@ struct sum_work {
   batch_totals<A>* totals = nullptr;  // of the blocks
   A* factor = nullptr;                // upstream over the divisor, for the gradients; may be null
   Result* result = nullptr;           // may be null
-  bool joins = false;                 // the second launch
+
+  SAGE_HD sum_work<sum_of::blocks, T, Result> joining() const noexcept {
+    return {rows_of, rows, losses, by, hinged, upstream, totals, factor, result};
+  }
 
   SAGE_HD static constexpr index_t rows_per_block(index_t rows) noexcept {
     index_t const least = 4 * most_threads, each = (rows + most_blocks - 1) / most_blocks;
@@ -67,7 +74,7 @@ struct sum_work {
   SAGE_HD void operator()(Block const& block) const {
     block.template for_each_group<most_threads>([&](auto const& group, int) {
       typename std::remove_cvref_t<decltype(group)>::template own<batch_totals<A>> part{};
-      if (joins) {
+      if constexpr (What == sum_of::blocks) {
         group.for_each([&](int rank) {
           if (rank < blocks_for(rows)) part[rank] = totals[rank];
         });
@@ -81,7 +88,7 @@ struct sum_work {
       batch_totals<A> const total = combined<batch_totals<A>>(group, join_totals{}, part);
       group.for_each([&](int rank) {
         if (rank != 0) return;
-        if (joins || block.count() == 1) {
+        if (What == sum_of::blocks || block.count() == 1) {
           conclude(total);
         } else {
           totals[block.number()] = total;
@@ -106,17 +113,15 @@ struct sum_work {
     if (counts) t.divisor = t.divisor + wide(r.weight);
   }
 
-  // 0 instead of 0/0 where weights, or the lack of active rows, make the divisor 0.
   SAGE_HD void conclude(batch_totals<A> const& t) const {
     wide const divisor = by == divided_by::nothing ? wide(1) : t.divisor;
-    bool const none = divisor == wide(0);
     if (result != nullptr) {
-      bool const zero = none && (rows_of.weights || by == divided_by::active_weights);
-      result->value = zero ? A(0) : static_cast<A>(t.loss / divisor);
+      bool const zero_is_nothing = rows_of.weights || by == divided_by::active_weights;
+      result->value = sage::detail::mean_of<A>(t.loss, divisor, zero_is_nothing);
       result->active = t.active;
       result->non_finite = t.non_finite;
     }
-    if (factor != nullptr) *factor = none ? A(0) : static_cast<A>(wide(upstream) / divisor);
+    if (factor != nullptr) *factor = sage::detail::over_divisor<A>(upstream, divisor);
   }
 };
 

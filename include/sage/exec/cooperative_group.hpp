@@ -36,6 +36,15 @@ namespace detail {
 
 inline constexpr int warp_size = 32;
 
+/// own<S> of a group whose members are threads: the state of the calling one.
+template <class S>
+struct own_state {
+  S value;
+
+  SAGE_HD S& operator[](int) noexcept { return value; }
+  SAGE_HD S const& operator[](int) const noexcept { return value; }
+};
+
 /// The states of all members joined into one that all have, in a fixed order: in a warp member r takes in member r + 16,
 /// then r + 8, … r + 1; then the warps in their order.
 template <class State, class Group, class Combiner>

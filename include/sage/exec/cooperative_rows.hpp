@@ -153,12 +153,9 @@ class cooperative_row {
       group_.for_each([&](int rank) {
         for (index_t c = first_ + rank; c < last_; c += Group::size)
           chunks_.visit(c, [&](lanes<A, inputs> const& x, index_t j) {
-            row<A> at = r;
-            at.column = j;
-            A again[recomputes ? kept : 1];
-            values const kept_here = kept_at(j, again);
-            refill(x, at, kept_here);
-            accumulate(p_.formula, part[rank], x, at, kept_here, earlier...);
+            at_position(x, j, r, refill, [&](row<A> const& at, values const& kept_here) {
+              accumulate(p_.formula, part[rank], x, at, kept_here, earlier...);
+            });
           });
       });
     } else {
@@ -204,22 +201,26 @@ class cooperative_row {
     group_.for_each([&](int rank) {
       for (index_t c = first_ + rank; c < last_; c += Group::size)
         chunks_.write(c, [&](lanes<A, inputs> const& x, index_t j) {
-          row<A> at = r;
-          at.column = j;
-          A again[recomputes ? kept : 1];
-          values const kept_here = kept_at(j, again);
-          refill(x, at, kept_here);
-          return gradient(p_.formula, x, at, kept_here, result);
+          return at_position(x, j, r, refill, [&](row<A> const& at, values const& kept_here) {
+            return gradient(p_.formula, x, at, kept_here, result);
+          });
         });
     });
   }
 
-  // The kept values of position j: in the row's memory, or `again`.
-  SAGE_HD values kept_at([[maybe_unused]] index_t j, [[maybe_unused]] A* again) const {
+  // f(place, kept values) at position j. The kept values stand in the row's memory, or are computed again.
+  template <class Refill, class F>
+  SAGE_HD auto at_position(lanes<A, inputs> const& x, index_t j, row<A> const& r, Refill const& refill,
+                           F const& f) const {
+    row<A> at = r;
+    at.column = j;
     if constexpr (recomputes) {
-      return {again, 1};
+      A again[kept];
+      values const kept_here{again, 1};
+      refill(x, at, kept_here);
+      return f(at, kept_here);
     } else {
-      return {memory_.data + j * memory_.between_positions, memory_.between_slots};
+      return f(at, values{memory_.data + j * memory_.between_positions, memory_.between_slots});
     }
   }
 

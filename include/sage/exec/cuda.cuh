@@ -37,7 +37,7 @@ struct cuda_workspace {
   index_t bytes = 0;
 };
 constexpr index_t cuda_workspace_bytes(index_t rows) noexcept {
-  return rows * static_cast<index_t>(sizeof(double)) + (index_t(128) << 10);
+  return rows * static_cast<index_t>(sizeof(double)) + detail::batch_memory_beside_rows;
 }
 
 namespace detail {

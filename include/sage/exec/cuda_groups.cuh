@@ -13,15 +13,6 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace exec::detail {
 
-/// The state of the calling thread.
-template <class S>
-struct own_state {
-  S value;
-
-  SAGE_HD S& operator[](int) noexcept { return value; }
-  SAGE_HD S const& operator[](int) const noexcept { return value; }
-};
-
 /// Any trivially copyable state as the 32-bit words that shuffles move.
 template <class S>
 struct state_words {

@@ -11,16 +11,21 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace exec::detail {
 
+/// After how many positions of a row, or packs of them, the one state of a pass is added to the total and begun anew, so
+/// that rounding does not add up over long rows.
+inline constexpr index_t block_length = 256;
+
 /// Runs the passes of a formula one after the other: `reduce(state, earlier…)` makes the whole row's state of one
 /// pass; its conclusion joins `earlier`. Ends with finalize.
 template <class Formula, class V, class Reduce, class... Earlier>
-SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<>, Reduce const&, Earlier const&... earlier) {
+SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<>, Reduce const&,
+                            Earlier const&... earlier) {
   return f.finalize(r, earlier...);
 }
 
 template <class Formula, class V, class State, class... Later, class Reduce, class... Earlier>
-SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<State, Later...>, Reduce const& reduce,
-                            Earlier const&... earlier) {
+SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<State, Later...>,
+                            Reduce const& reduce, Earlier const&... earlier) {
   State const total = reduce(State{}, earlier...);
   if constexpr (requires { f.conclude(total, r, earlier...); }) {
     return run_passes(f, r, pass_list<Later...>{}, reduce, earlier..., f.conclude(total, r, earlier...));

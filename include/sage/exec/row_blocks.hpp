@@ -46,6 +46,27 @@ constexpr row_blocks blocks_of(Problem const& p, index_t work) noexcept {
   return {rows, (p.rows + rows - 1) / rows};
 }
 
+/// What exec::threads does with a problem, in the units of work_of_row. Measured by benchmarks/break_even.cpp (2 cores,
+/// AVX2, a virtual machine): two threads overtake one between 4096 and 8192 while the worker is awake; between 65536 and
+/// 131072 where it sleeps, for the caller takes 8 µs to wake it and it comes after 18 µs at least, 28 as a rule.
+struct division_policy {
+  static constexpr index_t awake_work = 8192, asleep_work = 131072;
+  static constexpr index_t smallest_block = 2048, largest_block = 16384;
+
+  /// Is the work shared among `threads`, of which the workers are awake or not?
+  static constexpr bool shares(index_t work, int threads, bool awake) noexcept {
+    return threads > 1 && work >= (awake ? awake_work : asleep_work);
+  }
+  /// Several blocks for each thread: one that comes late finds the others further.
+  template <class Problem>
+  static constexpr row_blocks blocks_for(Problem const& p, int threads) noexcept {
+    index_t const share = work_of_row(p) * p.rows / (8 * threads);
+    return blocks_of(p, share < smallest_block  ? smallest_block
+                        : share > largest_block ? largest_block
+                                                : share);
+  }
+};
+
 }  // namespace exec::detail
 SAGE_ABI_END
 }  // namespace sage

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
-#include <sage/exec/along_rows.hpp>
+#include <sage/exec/along_rows_scalar.hpp>
 #include <sage/exec/own_schedule.hpp>
 
 namespace sage {

@@ -35,30 +35,21 @@ class threads {
 
   template <class Problem>
   void operator()(Problem const& p) const {
+    using policy = detail::division_policy;
     thread_pool& pool = shared_->pool;
     index_t const work = detail::work_of_row(p) * p.rows;
-    if (pool.size() == 1 || work < awake_work) return inner_(p);
-    if (work < asleep_work && !pool.is_awake() && !follows_closely()) {
+    if (!policy::shares(work, pool.size(), true)) return inner_(p);
+    if (!policy::shares(work, pool.size(), false) && !pool.is_awake() && !follows_closely()) {
       inner_(p);
       shared_->last_end.store(now(), std::memory_order_relaxed);
       return;
     }
-    // Several blocks for each thread: one that comes late finds the others further.
-    index_t const share = work / (8 * pool.size());
-    detail::row_blocks const blocks = detail::blocks_of(p, share < smallest_block  ? smallest_block
-                                                           : share > largest_block ? largest_block
-                                                                                   : share);
+    detail::row_blocks const blocks = policy::blocks_for(p, pool.size());
     pool(blocks.count,
          [&](index_t b) { blocks(p, b, [&](index_t first, index_t last) { inner_(p, first, last); }); });
   }
 
  private:
-  // In the units of work_of_row. Measured by benchmarks/break_even.cpp (2 cores, AVX2, a virtual machine): two threads
-  // overtake one between 4096 and 8192 while the worker is awake; between 65536 and 131072 where it sleeps, for the
-  // caller takes 8 µs to wake it and it comes after 18 µs at least, 28 as a rule.
-  static constexpr index_t awake_work = 8192, asleep_work = 131072;
-  static constexpr index_t smallest_block = 2048, largest_block = 16384;
-
   struct shared_state {
     explicit shared_state(int count) : pool(count) {}
     thread_pool pool;

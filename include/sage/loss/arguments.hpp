@@ -245,13 +245,6 @@ void with_numbers(char const* function, char const* name, T const& t, F const& f
   }
 }
 
-/// Host executors read host memory.
-template <class View>
-constexpr void require_host() noexcept {
-  static_assert(std::remove_cvref_t<View>::space == memory_space::host,
-                "sage: this tensor lives on a CUDA device; host executors read host memory");
-}
-
 /// The elements of an input that has one for each row.
 template <class E, class T>
 auto per_sample_input(char const* function, char const* name, T const& t, index_t rows) {
@@ -302,10 +295,6 @@ inline void require_no_defect(char const* function, std::initializer_list<option
 template <class E, class F>
 decltype(auto) with_weights(char const*, none_t, index_t, F const& f) {
   return f(none_t{});
-}
-template <class E, class W, class F>
-decltype(auto) with_weights(char const*, rows_view<W> const& checked_before, index_t, F const& f) {
-  return f(checked_before);  // by a loss of several terms
 }
 template <class E, class Weights, class F>
 decltype(auto) with_weights(char const* function, Weights const& weights, index_t rows, F const& f) {

@@ -76,8 +76,8 @@ auto with_weights_of(Loss const& loss, F const& f, Args&... args) {
 ///            weights(s), of the samples, stand last, in any order.
 /// Source:    equals torch.nn.functional.binary_cross_entropy_with_logits(weight, pos_weight, reduction),
 ///            whose weight is element_weights here; torch.nn.MultiLabelSoftMarginLoss(weight) with the classes' weights
-///            as element_weights, one stride 0; the mean of optax.sigmoid_binary_cross_entropy(z, y). reduction mean and over_labels mean are its mean, sum and
-///            sum its sum; its `none` is per_sample of the (N·K, 1) view. (weights(s) divide the mean by Σ s;
+///            as element_weights, one stride 0; the mean of optax.sigmoid_binary_cross_entropy(z, y). reduction
+///            mean and over_labels mean are its mean, sum and sum its sum; its `none` is per_sample of the (N·K, 1) view. (weights(s) divide the mean by Σ s;
 ///            element_weights do not divide.) Label smoothing is that of Keras. Where PyTorch errs: in float
 ///            the gradient of a positive with z > 17 is 0, not −σ(−z); a target 1 at z = +∞ gives NaN, not 0;
 ///            a weight of 0 does not silence NaN.

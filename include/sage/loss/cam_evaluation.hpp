@@ -115,8 +115,8 @@ class cam_evaluation {
     auto const wv = input_view<E>(Loss::name, "class_weights", class_weights);
     static_assert(std::is_same_v<typename decltype(wv)::value_type, E>,
                   "sage: features and class weights have one element type; maps may have another");
-    static_assert(decltype(fv)::space == memory_space::host && decltype(wv)::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_host<decltype(fv)>();
+    require_host<decltype(wv)>();
     require_shapes(fv, wv);
     cam_problem<E> p;
     p.features = as_planes(read_only(as_rows(fv)), fv.extent(2));
@@ -155,8 +155,7 @@ class cam_evaluation {
   // Maps of any type of numbers; those of integers say whether map_scale was forgotten.
   template <class E, class FV, class MV>
   void bind_maps(cam_problem<E>& p, gradient_rows<E> const& df, FV const& f, MV const& m) const {
-    static_assert(MV::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_host<MV>();
     std::size_t const at = m.rank() == 4 ? 2 : 1;
     if ((m.rank() != 3 && m.rank() != 4) || (at == 2 && m.extent(1) != 1) || m.extent(0) != f.extent(0) ||
         m.extent(at) != f.extent(2) || m.extent(at + 1) != f.extent(3))

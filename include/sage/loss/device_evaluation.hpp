@@ -32,14 +32,14 @@ struct space_of<device_call<Executor, Result>> {
 
 template <class Executor, class View>
 constexpr void require_space() noexcept {
-  constexpr bool on_device = space_of<Executor>::value == memory_space::cuda,
-                 is_there = View::space == memory_space::cuda;
-  static_assert(on_device || !is_there,
-                "sage: this tensor lives on a CUDA device; host executors read host memory");
-  static_assert(
-      !on_device || is_there,
-      "sage: this tensor lives in host memory; a CUDA executor works on the memory of its device, see "
-      "sage::device_view");
+  if constexpr (space_of<Executor>::value == memory_space::cuda) {
+    static_assert(
+        View::space == memory_space::cuda,
+        "sage: this tensor lives in host memory; a CUDA executor works on the memory of its device, see "
+        "sage::device_view");
+  } else {
+    require_host<View>();
+  }
 }
 
 /// The same for an output, whatever stands for one.

@@ -261,8 +261,7 @@ class info_nce_evaluation {
     using view = decltype(v);
     static_assert(std::is_same_v<typename view::value_type, E>,
                   "sage: all inputs of a loss have one element type");
-    static_assert(view::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_host<view>();
     require_rank(Loss::name, input_names[I], v);
     return v;
   }

@@ -128,8 +128,7 @@ class labelled_batch_evaluation {
   auto bound_as(Weights const& weights, Tensors const& tensors, F const& f, X const& embeddings) const {
     loss_.validate();
     auto const v = input_view<E>(Loss::name, "embeddings", embeddings);
-    static_assert(decltype(v)::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_host<decltype(v)>();
     require_rank(Loss::name, "embeddings", v);
     batch<E, std::remove_const_t<decltype(v)>> b(v, weights);
     read_labels(std::get<1>(tensors), b);

@@ -4,6 +4,7 @@
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 #include <sage/math/functions.hpp>
+#include <sage/math/mean.hpp>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -42,18 +43,6 @@ row_sums<A> sum_rows(index_t rows, A const* losses, Table& table, bool hinged, S
   return {(loss[0] + loss[1]) + (loss[2] + loss[3]),
           (active_weight[0] + active_weight[1]) + (active_weight[2] + active_weight[3]),
           hinged ? active : rows - skipped, non_finite};
-}
-
-/// Σ w l over a divisor; 0 instead of 0/0 where weights, or the lack of active rows, make the divisor 0.
-template <class A>
-A mean_of(wide_t<A> const& sum, wide_t<A> const& divisor, bool zero_is_nothing) {
-  return divisor == wide_t<A>(0) && zero_is_nothing ? A(0) : static_cast<A>(sum / divisor);
-}
-
-/// What scales the gradients: upstream over the divisor, or 0.
-template <class A>
-A over_divisor(A const& upstream, wide_t<A> const& divisor) {
-  return divisor == wide_t<A>(0) ? A(0) : static_cast<A>(wide_t<A>(upstream) / divisor);
 }
 
 }  // namespace detail

@@ -148,8 +148,7 @@ class sage_evaluation {
   static rows_view<E const> rows_of_view(View const& v) {
     constexpr bool same_type = std::is_same_v<typename View::value_type, E>;
     static_assert(same_type, "sage: all inputs of a loss have one element type");
-    static_assert(View::space == memory_space::host,
-                  "sage: this tensor lives on a CUDA device; host executors read host memory");
+    require_host<View>();
     if constexpr (same_type) {
       return read_only(as_rows(v));
     } else {

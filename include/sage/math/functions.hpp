@@ -2,6 +2,7 @@
 
 #include <sage/core/config.hpp>
 #include <sage/math/pack_functions.hpp>
+#include <sage/math/restricted_pack_functions.hpp>
 
 #include <cmath>
 #include <concepts>

@@ -3,10 +3,12 @@
 #include <sage/core/config.hpp>
 #include <sage/core/error.hpp>
 #include <sage/core/index.hpp>
+#include <sage/core/memory_space.hpp>
 #include <sage/tensor/strided_view.hpp>
 
 #include <cstddef>
 #include <string>
+#include <type_traits>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -34,23 +36,33 @@ bool same_shape(V const& v, W const& w) noexcept {
 
 /// Throws shape_error unless both have one shape: "f: negative has shape (32, 127), anchor (32, 128)".
 template <class V, class W>
-void require_same_shape(char const* function, char const* name, V const& v, char const* other_name, W const& other) {
+void require_same_shape(char const* function, char const* name, V const& v, char const* other_name,
+                        W const& other) {
   if (!same_shape(v, other))
-    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", ", other_name, " ", shape_text(other));
+    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", ", other_name, " ",
+                       shape_text(other));
+}
+
+/// What runs on the host reads host memory.
+template <class View>
+constexpr void require_host() noexcept {
+  static_assert(std::remove_cvref_t<View>::space == memory_space::host,
+                "sage: this tensor lives on a CUDA device; host executors read host memory");
 }
 
 template <class V>
 void require_rank(char const* function, char const* name, V const& v) {
   if (v.rank() < 1) raise<shape_error>(function, ": ", name, " has rank 0, expected (..., length)");
-  if (v.rank() > max_rank) raise<shape_error>(function, ": ", name, " has rank ", v.rank(), ", expected at most 8");
+  if (v.rank() > max_rank)
+    raise<shape_error>(function, ": ", name, " has rank ", v.rank(), ", expected at most 8");
 }
 
 /// Throws shape_error unless v holds one element per row.
 template <class V>
 void require_one_per_row(char const* function, char const* name, V const& v, index_t rows) {
   if (v.size() != rows)
-    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", expected one element for each of ", rows,
-                       rows == 1 ? " row" : " rows");
+    raise<shape_error>(function, ": ", name, " has shape ", shape_text(v),
+                       ", expected one element for each of ", rows, rows == 1 ? " row" : " rows");
 }
 
 }  // namespace detail
