@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,14 +31,15 @@ peer::peer(std::string const& command) : command_(command) {
   if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a folder " + folder);
   folder_ = folder;
   int to[2], from[2];
-  if (pipe(to) != 0 || pipe(from) != 0) throw std::runtime_error("no pipe to " + command);
+  // Closed in the programs of later peers: none may hold the end of another's input open.
+  if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0)
+    throw std::runtime_error("no pipe to " + command);
   std::signal(SIGPIPE, SIG_IGN);  // a peer that ended is told of by its missing answer
   process_ = fork();
   if (process_ < 0) throw std::runtime_error("cannot start " + command);
   if (process_ == 0) {
     dup2(to[0], STDIN_FILENO);
     dup2(from[1], STDOUT_FILENO);
-    for (int const end : {to[0], to[1], from[0], from[1]}) close(end);
     execl("/bin/sh", "sh", "-c", ("exec " + command).c_str(), nullptr);
     _exit(127);
   }

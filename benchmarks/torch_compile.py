@@ -3,8 +3,9 @@
 
     sage_bench --peer "python3 benchmarks/torch_compile.py"
 
-The losses are those of libtorch.cpp; values, values with gradients, and the pair of blurred images, in float, on one thread.
-Compiling takes seconds for each shape. PyTorch keeps what it compiled in TORCHINDUCTOR_CACHE_DIR.
+The losses are those of libtorch.cpp; values with gradients, and the pair of blurred images, in float, on one thread.
+Compiling takes seconds for each shape and needs a C++ compiler; where it fails, eager stands alone. PyTorch keeps what it
+compiled in TORCHINDUCTOR_CACHE_DIR.
 """
 
 import ctypes
@@ -29,6 +30,7 @@ logging.getLogger("torch").setLevel(logging.ERROR)
 
 MARGIN, TEMPERATURE, EPSILON = 0.5, 2.0, 1e-6  # workload.hpp
 WARM_UP = 0.02  # seconds, as in provider.hpp
+VERSION = "PyTorch " + torch.__version__.split("+")[0]
 
 
 def divergence(z, other):
@@ -54,6 +56,10 @@ def blur_pair(x, s, weight):
     a = F.conv2d(F.conv2d(planes, weight.view(1, 1, -1, 1)), weight.view(1, 1, 1, -1)).view(x.shape)
     d = s * (x - a)
     return a + d, x - d
+
+
+def first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".split("\n")[0]
 
 
 class Workload:
@@ -92,7 +98,15 @@ class Workload:
             self.sets.append(inputs + last)
             self.wanted.append(differentiated)
         torch._dynamo.reset()  # what was compiled for other shapes
-        self.providers = [self.function, torch.compile(self.function, dynamic=False)]
+        self.providers, self.names = [], []
+        for name, function in ("eager", self.function), ("compiled", torch.compile(self.function, dynamic=False)):
+            self.providers.append(function)
+            try:
+                self.run(-1, 0)
+                self.names.append(f"{VERSION} {name}")
+            except Exception as error:
+                print(f"torch_compile.py: {self.function.__name__} is not {name}: {first_line(error)}", file=sys.stderr)
+                self.providers.pop()
 
     def run(self, provider: int, index: int):
         """The value, or nothing, and the outputs."""
@@ -101,8 +115,7 @@ class Workload:
             value = function(*self.sets[index])
             return value, torch.autograd.grad(value, self.wanted[index])
         with torch.no_grad():
-            result = function(*self.sets[index])
-        return (None, result) if self.mode == "pair" else (result, ())
+            return None, function(*self.sets[index])
 
     def answer(self, provider: int) -> None:
         value, outputs = self.run(provider, 0)
@@ -131,8 +144,7 @@ class Workload:
 def main() -> None:
     torch.set_num_threads(1)
     gc.disable()  # as timeit does
-    version = "PyTorch " + torch.__version__.split("+")[0]
-    print(version, file=answers)
+    print(VERSION, file=answers)
     workload = None
     for line in sys.stdin:
         verb, *words = line.split()
@@ -140,12 +152,9 @@ def main() -> None:
             if verb == "open":
                 name, sets, _, folder = words
                 workload = None
-                is_known = name.split("/")[1] in ("value", "value_and_grad", "pair") and "/float/" in name
-                if is_known:
+                if name.split("/")[1:3] in (["value_and_grad", "float"], ["pair", "float"]):
                     workload = Workload(name, int(sets), folder)
-                    print(f"{version} eager\t{version} compiled", file=answers)
-                else:
-                    print(file=answers)
+                print(*(workload.names if workload else ()), sep="\t", file=answers)
             elif verb == "answer":
                 workload.answer(int(words[0]))
                 print("done", file=answers)
@@ -155,8 +164,10 @@ def main() -> None:
                 workload = None
                 gc.collect()
                 print("done", file=answers)
+            else:
+                raise ValueError(f"what is {line!r}?")
         except Exception as error:  # told to sage_bench, which ends
-            print("error", str(error).split("\n")[0], file=answers)
+            print("error", first_line(error), file=answers)
 
 
 if __name__ == "__main__":
