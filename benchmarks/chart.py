@@ -40,6 +40,7 @@ CURVES = {
     "growth_D": ("embedding D, N = 256", r"x(\d+)$"),
     "growth_K": ("classes K, N = 256", r"x(\d+)$"),
 }
+LINES = {"sage": "-o", "LibTorch eager": "--o", "copy": ":"}
 LOSSES = {"triplet": ("triplet", "#2a78d6"), "consistency": ("JS", "#1baf7a"), "sage": ("SAGE", "#eda100"),
           "blur_pair": ("blur", "#e34948")}
 
@@ -112,13 +113,15 @@ def draw_growth(results: Results, path: Path) -> bool:
         lines = {}
         for workload in curves[family]:
             x = int(re.search(extent, workload).group(1))
-            for provider, seconds in results.providers(workload).items():
-                if provider in ("sage", "LibTorch eager"):
-                    lines.setdefault((workload.split("/")[1], provider), []).append((x, seconds * 1e6))
+            seconds = results.providers(workload)
+            seconds["copy"] = min(t for provider, t in seconds.items() if provider.startswith("limit"))
+            for provider in LINES:
+                if provider in seconds:
+                    lines.setdefault((workload.split("/")[1], provider), []).append((x, seconds[provider] * 1e6))
         for (loss, provider), points in lines.items():
             name, colour = LOSSES[loss]
             exponent = f", slope {slope(points):.2f}" if len(points) >= 4 else ""
-            axes.plot(*zip(*sorted(points)), "-o" if provider == "sage" else "--o", color=colour, markersize=3, linewidth=1.5,
+            axes.plot(*zip(*sorted(points)), LINES[provider], color=colour, markersize=3, linewidth=1.5,
                       label=f"{name}, {provider}{exponent}")
         axes.set(xscale="log", yscale="log", xlabel=label, ylabel="µs")
         if lines:
@@ -141,7 +144,7 @@ def draw_growth(results: Results, path: Path) -> bool:
     for axes in panels:
         axes.grid(color="#ddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.text(0.01, -0.03, "value and all gradients, float; slope: of the larger half of the sizes. " + subtitle(results),
+    figure.text(0.01, -0.03, "value and all gradients, float; slope: of the larger half of the sizes; copy: the same tensors, read and written. " + subtitle(results),
                 fontsize=7, color="#555")
     figure.savefig(path, dpi=100, bbox_inches="tight")
     return True

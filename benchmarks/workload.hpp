@@ -23,7 +23,7 @@ struct workload {
   index channels = 0;
   double sigma = 0;
   bool beyond_cache = false;  // sets of tensors are rotated, so that each call finds its data in memory
-  std::string family;         // "" or the curve it belongs to, as "growth/N"
+  std::string family;         // "" or the curve it belongs to, as "growth_N"
 };
 
 std::string name_of(workload const& w);

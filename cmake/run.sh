@@ -160,11 +160,12 @@ what is missing stands above. LibTorch can be had from https://pytorch.org: CMAK
   "$build/examples/sage_train/sage_train" "${settings[@]}" "$@"
 }
 
-# python_with <module>: the Python that has it. One in PATH may hide the system's, which has what apt installs.
+# python_with <module>: the command of the Python that has it. One in PATH, or PYTHONPATH, may hide the system's, which has
+# what apt installs.
 python_with() {
   local python
-  for python in python3 /usr/bin/python3; do
-    if "$python" -c "import $1" >/dev/null 2>&1; then echo "$python"; return; fi
+  for python in python3 /usr/bin/python3 "/usr/bin/python3 -E"; do
+    if $python -c "import $1" >/dev/null 2>&1; then echo "$python"; return; fi
   done
   return 1
 }
@@ -181,12 +182,16 @@ CLI11, and plain flags; what is missing stands above"
   # Nothing is timed by these, and they are asked for to learn something quickly.
   local given=" $* "
   if [[ $given == *" "@(-h|--help|--list)" "* ]]; then "$build/benchmarks/sage_bench" "$@"; return; fi
+  "$build/benchmarks/sage_bench" "$@" --list >/dev/null || exit  # wrong arguments end here, with a sentence
 
   # Peers in processes of their own.
   local peers=() torch_python
   if [[ $(cmake --build "$build" --target help) == *sage_bench_second_libtorch:* ]]; then
-    compile sage_bench_second_libtorch
-    peers+=(--peer "$build/benchmarks/sage_bench_second_libtorch")
+    if compile sage_bench_second_libtorch; then
+      peers+=(--peer "$build/benchmarks/sage_bench_second_libtorch")
+    else
+      say "the second LibTorch does not build with this compiler: left out"
+    fi
   else
     say "no second LibTorch (SAGE_SECOND_TORCH_DIR): left out"
   fi
@@ -209,7 +214,7 @@ CLI11, and plain flags; what is missing stands above"
   fi
   if [[ $given != *" --json"[\ =]* ]]; then set -- --json "$results" "$@"; fi
   "$build/benchmarks/sage_bench" "${peers[@]}" "$@"
-  if [[ -n $python ]]; then "$python" "$root/benchmarks/chart.py" "$results" "${results%.json}.png"; fi
+  if [[ -n $python ]]; then $python "$root/benchmarks/chart.py" "$results" "${results%.json}.png"; fi
 }
 
 case ${1:-} in
