@@ -42,7 +42,8 @@ struct device_blur {
   border rule;
 
   bool is_tiled() const noexcept {
-    return radius <= blur_policy::largest_radius(static_cast<index_t>(sizeof(A)));
+    constexpr index_t largest = blur_policy::largest_radius(static_cast<index_t>(sizeof(A)));
+    return radius <= largest;
   }
 
   /// Elements of memory for the taps, where they are not a kernel's arguments.

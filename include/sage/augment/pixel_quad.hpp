@@ -107,28 +107,25 @@ struct quad_loop {
   static constexpr index_t most_blocks = index_t(1) << 20;
   static constexpr index_t quads_of_thread = 4;
 
-  image_view<char const> shape;  // of no memory
+  index_t samples, channels, height, width;
   index_t quads_per_row, parts;  // of a plane
 
   template <class T>
   static quad_loop over(image_view<T> const& v) noexcept {
-    quad_loop r{};
-    for (int d = 0; d < 4; ++d) r.shape.extent[d] = v.extent[d];
-    r.quads_per_row = (v.extent[3] + 3) / 4;
+    quad_loop r{v.extent[0], v.extent[1], v.extent[2], v.extent[3], (v.extent[3] + 3) / 4, 0};
     index_t const quads = v.extent[2] * r.quads_per_row;
     r.parts = (quads + threads * quads_of_thread - 1) / (threads * quads_of_thread);
     return r;
   }
 
   index_t blocks() const noexcept {
-    index_t const wanted = shape.extent[0] * shape.extent[1] * parts;
+    index_t const wanted = samples * channels * parts;
     return wanted < most_blocks ? wanted : most_blocks;
   }
 
   template <class Group, class F>
   SAGE_HD void operator()(Group const& group, index_t block, index_t blocks, F const& f) const {
-    index_t const channels = shape.extent[1], width = shape.extent[3], planes = shape.extent[0] * channels,
-                  quads = shape.extent[2] * quads_per_row;
+    index_t const planes = samples * channels, quads = height * quads_per_row;
     for (index_t b = block; b < planes * parts; b += blocks) {
       index_t const p = quotient(b, parts), n = quotient(p, channels), c = p - n * channels;
       index_t const from = (b - p * parts) * (threads * quads_of_thread);

@@ -63,6 +63,8 @@ SAGE_HD SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
   } else if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) {
     math::detail::fence(product);
   }
+#elif defined(__GNUC__) && !defined(__clang__) && defined(__FP_FAST_FMAF)
+  __asm__("" : "+m"(product));  // GCC fuses across statements
 #endif
   return product;
 #endif

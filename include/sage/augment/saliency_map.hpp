@@ -49,6 +49,9 @@ SAGE_ABI_BEGIN
 /// Errors:    shape_error, argument_error (options out of range, overlapping outputs), before any write.
 ///            maps_out may be exactly maps_in.
 /// Cost:      some planes of scratch per thread; meant for once per map, not once per step.
+/// Devices:   prepare(sage::exec::cuda{.stream = s}, …) with device_views: three launches, four with smoothing, a block
+///            to a map; one batch of maps_out in the workspace, two with smoothing, three where it is wider than
+///            saliency_pair's blur in one launch.
 /// Example:   saliency_map{.normalize = normalize::none, .scale = 1.0 / 255}.prepare(bytes, maps, weights)
 struct saliency_map {
   interpolation resize = interpolation::automatic;

@@ -31,7 +31,13 @@ SAGE_ABI_BEGIN
 ///            threads, with `scratch()`, the elements of A it needs; `degrade<V>(plane, scratch)` → rows
 ///            with `row<V>(y, out)`; and for backward `adjoint<V>(plane, gradient, scratch)` → rows with
 ///            `add_row<V>(y, out)`, which adds row y of (∂A/∂x)ᵀ g. Rows are asked for from the first to the
-///            last. constant.hpp is a short example.
+///            last. constant.hpp is a short example. On a device the object has `pixel(x, position)`, A(x) at one
+///            pixel, and for backward `pixel_adjoint(x, g, position)`, both marked SAGE_HD.
+/// Devices:   pair(sage::exec::cuda{.stream = s}, …) with device_views (sage/exec/cuda.cuh), the same members and
+///            options. One launch for a blur of radius ≤ 130 (57 in double), a constant and noise; two or three for
+///            a channel's mean. Memory beside the tensors (see workspace_bytes): none; for a channel's mean
+///            O(N·C); for a wider blur, and every blur's backward, one and two batches of accumulators.
+///            A constant and noise give the bits of the host; the others its results up to the order of sums.
 /// Source:    Crum, Sweet and Czajka, "SAGE", arXiv 2511.12744; the choice of A is this library's.
 /// Shapes:    images, x_plus, x_minus, d_plus, d_minus, d_images (N,C,H,W), of any strides, also nhwc(t);
 ///            maps, d_maps (N,H,W) or (N,1,H,W). One element type: float, double, halves.
