@@ -122,14 +122,14 @@ void compare(char const* name, Degradation const& degradation, size shape, doubl
   require(cudaFree(memory));
 }
 
-template <class T>
-void compare_all(double tolerance) {
+void compare_pairs() {
   for (size const shape : {size{2, 3, 9, 37}, size{1, 1, 1, 7}, size{2, 3, 224, 224}, size{1, 2, 70, 33}}) {
     for (double const sigma : {0.3, 4.0, 20.0, 40.0})
-      compare<T>("gaussian_blur", sage::gaussian_blur{.sigma = sigma}, shape, tolerance, false);
-    compare<T>("channel_mean", sage::channel_mean{}, shape, tolerance, false);
-    compare<T>("constant", sage::constant{.value = 0.25}, shape, tolerance, true);
-    compare<T>("gaussian_noise", sage::gaussian_noise{.sigma = 0.5, .seed = 7}, shape, tolerance, true);
+      compare<float>("gaussian_blur", sage::gaussian_blur{.sigma = sigma}, shape, 2e-6, false);
+    compare<__half>("gaussian_blur of halves", sage::gaussian_blur{}, shape, 2e-3, false);
+    compare<float>("channel_mean", sage::channel_mean{}, shape, 2e-6, false);
+    compare<float>("constant", sage::constant{.value = 0.25}, shape, 2e-6, true);
+    compare<float>("gaussian_noise", sage::gaussian_noise{.sigma = 0.5, .seed = 7}, shape, 2e-6, true);
   }
 }
 
@@ -163,8 +163,7 @@ int main() {
     std::printf("skipped: %s\n", e != cudaSuccess ? cudaGetErrorString(e) : "no CUDA device");
     return 77;
   }
-  compare_all<float>(2e-6);
-  compare_all<__half>(2e-3);
+  compare_pairs();
   compare_maps();
   refuse_host_memory();
   if (failures == 0) std::printf("all agree\n");

@@ -56,8 +56,10 @@ struct blur_taps {
 /// The blur of a batch in one launch; `sink(n, c, y, x, blurred)` takes its pixels. See blur_layout.
 template <class T, class Sink>
 struct blur_tiles {
-  static constexpr int most_threads = blur_policy::threads;
   using A = accumulator_t<T>;
+  static constexpr int most_threads = blur_policy::threads;
+  static constexpr int resident_blocks =
+      sizeof(A) == 4 ? 4 : 2;  // without it registers leave room for two of float
 
   image_view<T const> images;
   Sink sink;
