@@ -229,20 +229,16 @@ void mistake() { sage::info_nce_loss<>{}(gpu{}, on_gpu, on_gpu, sage::into(&resu
 // MISTAKE 39 | images in host memory on a device executor are refused | sage: this tensor lives in host memory
 void mistake() { sage::saliency_pair<sage::channel_mean>{}(gpu{}, m, on_gpu, on_gpu, on_gpu); }
 
-#elif MISTAKE == 40
-// MISTAKE 40 | class weights on a device executor are refused | sage: weights of classes and labels are for the host only for now
-void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(on_gpu), sage::into(&result)); }
-
-#elif MISTAKE == 41
-// MISTAKE 41 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
+#elif MISTAKE == 50
+// MISTAKE 50 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
 void mistake() { sage::saliency_pair<>{}(m, m, sage::skip, on_gpu); }
 
-#elif MISTAKE == 42
-// MISTAKE 42 | a prepared map in host memory on a device executor is refused | sage: this tensor lives in host memory
+#elif MISTAKE == 51
+// MISTAKE 51 | a prepared map in host memory on a device executor is refused | sage: this tensor lives in host memory
 void mistake() { sage::saliency_map{}.prepare(gpu{}, on_gpu, m, sage::skip); }
 
-#elif MISTAKE == 43
-// MISTAKE 43 | a degradation of the host's alone on a device executor is refused | sage: this degradation is for the host
+#elif MISTAKE == 52
+// MISTAKE 52 | a degradation of the host's alone on a device executor is refused | sage: this degradation is for the host
 struct own {
   template <class A>
   own bind(char const*, sage::image_shape const&) const {
@@ -250,6 +246,12 @@ struct own {
   }
 };
 void mistake() { sage::saliency_pair<own>{}(gpu{}, on_gpu, on_gpu, on_gpu, sage::skip); }
+
+#elif MISTAKE == 40
+// MISTAKE 40 | class weights on a device executor are refused | sage: weights of classes and labels are for the host only for now
+void mistake() {
+  cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(on_gpu), sage::into(&result));
+}
 
 #endif
 
