@@ -46,10 +46,11 @@ struct fused_work {
   term_total<A>* totals = nullptr;         // of the blocks
   Conclusion conclusion{};
 
+  // What works the rows is inlined by force: a function of its own would read operands through generic addresses.
   template <class Block>
-  SAGE_HD void operator()(Block const& block) const {
+  SAGE_HD SAGE_INLINE void operator()(Block const& block) const {
     row_counts<A> const counts = counts_of(block);
-    [&]<int... F>(std::integer_sequence<int, F...>) {
+    [&]<int... F>(std::integer_sequence<int, F...>) SAGE_INLINE_LAMBDA {
       (work_family<F>(block, counts), ...);
       if (arrivals == nullptr) return;
       block.sync();
@@ -89,7 +90,7 @@ struct fused_work {
   }
 
   template <int F, class Block>
-  SAGE_HD void work_family(Block const& block, row_counts<A> const& counts) const {
+  SAGE_HD SAGE_INLINE void work_family(Block const& block, row_counts<A> const& counts) const {
     if (!is_of_family<F>(block)) return;
     auto const& family = at<F>(families.all);
     row_layout const& l = families.layouts[F];
@@ -105,8 +106,9 @@ struct fused_work {
     }
   }
   template <int F, int Threads, bool Keeps, class Block, int Operands, int Terms, class... Formulas>
-  SAGE_HD void choose(Block const& block, fused_family<T, Operands, Terms, Formulas...> const& family,
-                      row_counts<A> const& counts) const {
+  SAGE_HD SAGE_INLINE void choose(Block const& block,
+                                  fused_family<T, Operands, Terms, Formulas...> const& family,
+                                  row_counts<A> const& counts) const {
     [&]<int... C>(std::integer_sequence<int, C...>) {
       ((family.chosen == C ? work_rows<F, Threads, Keeps>(block, family, at<C>(family.formulas), counts)
                            : void()),
@@ -115,8 +117,8 @@ struct fused_work {
     (std::make_integer_sequence<int, static_cast<int>(sizeof...(Formulas))>{});
   }
   template <int F, int Threads, bool Keeps, class Block, class Family, class Formula>
-  SAGE_HD void work_rows(Block const& block, Family const& family, Formula const& formula,
-                         row_counts<A> const& counts) const {
+  SAGE_HD SAGE_INLINE void work_rows(Block const& block, Family const& family, Formula const& formula,
+                                     row_counts<A> const& counts) const {
     // The same schedule where there is nothing to keep.
     if constexpr (Keeps && Threads == block_threads && kept_by<Formula> == 0) {
       work_rows<F, Threads, false>(block, family, formula, counts);
