@@ -12,6 +12,7 @@
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/degradation.hpp>
 #include <sage/loss/divergences.hpp>
+#include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
 #include <sage/tensor/device_view.hpp>
 
@@ -62,5 +63,17 @@ void every_loss(element* memory, int* labels, void* result) {
   contrastive_loss<>{}.value_and_grad(exec::cuda{}, o.x(), o.x(), o.y(), o.x(), skip, into(o.result));
   cross_entropy_loss{}.value_and_grad(exec::cuda{}, o.x(), o.y(), o.x(), into(o.result));
   cross_entropy_loss{}.value_and_grad(exec::cuda{}, o.x(), o.x(), o.x(), skip, into(o.result));
+  cross_entropy_loss{}.value_and_grad(exec::cuda{}, o.x(), o.y(), o.x(),
+                                      class_weights(device_view(memory, 8)), into(o.result));
   cross_entropy_loss{}.per_sample(exec::cuda{}, o.x(), o.y(), device_view(memory, 8));
+}
+
+/// The complete loss with the largest of its checks, whose kernel needs the most registers.
+void complete_loss(element* memory, int* labels, void* result) {
+  operands const o{memory, labels, nullptr};
+  using namespace sage;
+  auto const three = views(o.x(), o.x(), o.x());
+  sage_loss<normalized_euclidean, jensen_shannon, rank<>> const loss{};
+  loss.value_and_grad(exec::cuda{}, three, three, o.y(), three, three,
+                      into(static_cast<sage_result<accumulator_t<element>>*>(result)));
 }
