@@ -33,6 +33,7 @@ struct augmented_pair {
 /// Shapes:    images (N, C, H, W) in any memory format, which the copies keep (channels_last too);
 ///            maps (N, H, W) or (N, 1, H, W) with values in [0, 1]; one element type.
 /// Cost:      see sage::saliency_pair; halves by way of float copies.
+/// CUDA:      not yet.
 /// Errors:    shape_error, argument_error.
 /// Example:   auto [plus, minus] = saliency_pair(images, maps, sage::saliency_pair{sage::gaussian_blur{.sigma
 ///            = 4}});

@@ -1,0 +1,36 @@
+#include "losses.hpp"
+
+#include <sage/framework/libtorch/cross_entropy_loss.hpp>
+#include <sage/framework/libtorch/sage_loss.hpp>
+
+namespace sage_train {
+
+namespace {
+
+torch::Tensor cross_entropy(torch::Tensor const& logits, torch::Tensor const& labels,
+                            torch::Tensor const& weights) {
+  return sage::libtorch::cross_entropy_loss(logits, labels, {}, weights);
+}
+
+contrast_terms contrast(view_output const& x, view_output const& plus, view_output const& minus,
+                        torch::Tensor const& labels, torch::Tensor const& weights, options const& with) {
+  const sage::sage_loss<> loss{.margin = with.margin,
+                               .temperature = with.temperature,
+                               .positive_classification_weight = with.positive_weight,
+                               .triplet_weight = with.triplet_weight,
+                               .consistency_weight = with.consistency_weight};
+  auto const r = sage::libtorch::sage_loss(x.logits, plus.logits, minus.logits, x.embedding, plus.embedding,
+                                           minus.embedding, labels, loss, weights);
+  return {r.total, r.classification, r.positive_classification, r.triplet, r.consistency, r.active};
+}
+
+}  // namespace
+
+#if !defined(__CUDACC__)
+loss_functions losses_on_cpu() { return {cross_entropy, contrast}; }
+#endif
+#if defined(__CUDACC__) || !defined(SAGE_TRAIN_HAS_CUDA)
+loss_functions losses_on_cuda() { return {cross_entropy, contrast}; }
+#endif
+
+}  // namespace sage_train
