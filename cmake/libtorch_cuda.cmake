@@ -38,6 +38,7 @@ function(sage_find_libtorch_cuda)
   endif()
   add_library(sage_libtorch_cuda INTERFACE)
   target_link_libraries(sage_libtorch_cuda INTERFACE sage_libtorch ${libraries})
+  message(STATUS "SAGE: CUDA tensors of that LibTorch, in what nvcc compiles")
 endfunction()
 
 sage_find_libtorch_cuda()

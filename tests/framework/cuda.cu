@@ -78,8 +78,8 @@ void compare(std::string const& name, F const& f, tensors const& inputs) {
          name + ": the value's place");
   expect(relative_error(computed, expected) <= limit, name + ": value");
   auto const upstream = at::rand_like(expected) + 0.5;
-  auto const e = torch::autograd::grad({expected}, x, {upstream}),
-             g = torch::autograd::grad({computed}, y, {upstream.cuda()});
+  auto const e = torch::autograd::grad(tensors{expected}, x, tensors{upstream}),
+             g = torch::autograd::grad(tensors{computed}, y, tensors{upstream.cuda()});
   for (std::size_t k = 0; k < e.size(); ++k)
     expect(g[k].is_cuda() && relative_error(g[k], e[k]) <= limit, name + ": gradient " + std::to_string(k));
 }
@@ -140,7 +140,7 @@ void replay_graph() {
   auto x = a.clone().requires_grad_();
   auto const evaluate = [&] {
     auto const value = st::triplet_margin_loss(x, p, n);
-    return std::pair{value, torch::autograd::grad({value}, {x})[0]};
+    return std::pair{value, torch::autograd::grad(tensors{value}, tensors{x})[0]};
   };
   auto const stream = c10::cuda::getStreamFromPool();
   c10::cuda::CUDAStreamGuard const on(stream);
@@ -176,7 +176,7 @@ void without_device() {
   auto const a = matrix({0, 0, 1, 1}).requires_grad_();
   auto const p = matrix({3, 4, 1, 2}), n = matrix({0, 4, 5, 1});
   auto const value = st::triplet_margin_loss(a, p, n, {.margin = 0.2});
-  auto const g = torch::autograd::grad({value}, {a})[0];
+  auto const g = torch::autograd::grad(tensors{value}, tensors{a})[0];
   // examples/quickstart.cpp: 0.600, and the gradient of the first row −0.300 0.100
   expect(std::abs(value.item<double>() - 0.6) < 1e-5 && std::abs(g[0][0].item<double>() + 0.3) < 1e-5 &&
              std::abs(g[0][1].item<double>() - 0.1) < 1e-5,
