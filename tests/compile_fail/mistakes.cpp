@@ -37,6 +37,10 @@ void mistake() {
   consistency(m, m);
   cross_entropy(m, labels);
   consistency.value_and_grad(gpu{}, on_gpu, on_gpu, sage::add_to(on_gpu), sage::skip, sage::into(&result));
+  sage::saliency_pair<> const pair{};
+  pair(gpu{}, on_gpu, on_gpu, on_gpu, sage::skip);
+  pair.backward(gpu{}, on_gpu, sage::skip, on_gpu, on_gpu, sage::skip, sage::add_to(on_gpu));
+  sage::saliency_map{}.prepare(gpu{}, on_gpu, on_gpu, on_gpu);
 }
 
 #elif MISTAKE == 1
@@ -222,17 +226,30 @@ void mistake() {
 void mistake() { sage::info_nce_loss<>{}(gpu{}, on_gpu, on_gpu, sage::into(&result)); }
 
 #elif MISTAKE == 39
-// MISTAKE 39 | an augmentation on a device executor is refused | sage: augmentation runs on the host only for now
-void mistake() {
-  sage::saliency_pair<sage::channel_mean> const pair{};
-  pair(gpu{}, on_gpu, on_gpu, on_gpu, on_gpu);
-}
+// MISTAKE 39 | images in host memory on a device executor are refused | sage: this tensor lives in host memory
+void mistake() { sage::saliency_pair<sage::channel_mean>{}(gpu{}, m, on_gpu, on_gpu, on_gpu); }
 
 #elif MISTAKE == 40
 // MISTAKE 40 | class weights on a device executor are refused | sage: weights of classes and labels are for the host only for now
-void mistake() {
-  cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(on_gpu), sage::into(&result));
-}
+void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(on_gpu), sage::into(&result)); }
+
+#elif MISTAKE == 41
+// MISTAKE 41 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
+void mistake() { sage::saliency_pair<>{}(m, m, sage::skip, on_gpu); }
+
+#elif MISTAKE == 42
+// MISTAKE 42 | a prepared map in host memory on a device executor is refused | sage: this tensor lives in host memory
+void mistake() { sage::saliency_map{}.prepare(gpu{}, on_gpu, m, sage::skip); }
+
+#elif MISTAKE == 43
+// MISTAKE 43 | a degradation of the host's alone on a device executor is refused | sage: this degradation is for the host
+struct own {
+  template <class A>
+  own bind(char const*, sage::image_shape const&) const {
+    return *this;
+  }
+};
+void mistake() { sage::saliency_pair<own>{}(gpu{}, on_gpu, on_gpu, on_gpu, sage::skip); }
 
 #endif
 

@@ -1,8 +1,9 @@
-# Compiles kernels.cu in every element type and for every architecture (from the code of the first of them, as a device
+# Compiles the kernels of a source in every element type and for every architecture (from the code of the first of them, as a device
 # that is newer than a program does); nothing may be printed but the assembler's report, and in it no kernel of float may
 # put registers aside in memory.
 #
 #   cmake -D NVCC=<path> -D HOST_COMPILER=<path> -D INCLUDE_DIR=<include folder> -D BINARY_DIR=<scratch>
+#         -D SOURCE=<kernels.cu>
 #         [-D ARCHITECTURES="75 90"] [-D ELEMENTS=float] -P check_kernels.cmake
 cmake_minimum_required(VERSION 3.25)
 if(NOT ARCHITECTURES)
@@ -29,7 +30,7 @@ foreach(element IN LISTS ELEMENTS)
   execute_process(
     COMMAND "${NVCC}" -std=c++20 -ccbin "${HOST_COMPILER}" -gencode "arch=compute_${first},code=[sm_${targets}]"
             -D ELEMENT=${element} -Xptxas -v -Xcompiler -Wall,-Wextra,-Wshadow,-Wconversion -I "${INCLUDE_DIR}"
-            -c "${CMAKE_CURRENT_LIST_DIR}/kernels.cu" -o "${BINARY_DIR}/kernels.o"
+            -c "${SOURCE}" -o "${BINARY_DIR}/kernels.o"
     RESULT_VARIABLE result OUTPUT_VARIABLE report ERROR_VARIABLE report)
   if(NOT result EQUAL 0 OR report MATCHES "warning")
     message("${element}:\n${report}")

@@ -100,6 +100,10 @@ class threaded_launch {
   }
 
  private:
+  template <class Work>
+  static constexpr int group_size(Work const&) {
+    return Work::most_threads;  // augmentations: the block is the group
+  }
   template <template <class, int, bool, int> class Work, class Problem, int Threads, bool Keeps, int Stage>
   static constexpr int group_size(Work<Problem, Threads, Keeps, Stage> const&) {
     return Threads;

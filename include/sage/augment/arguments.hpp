@@ -23,11 +23,32 @@ namespace detail {
 /// Calls f(executor, rest…); the executor is simd{} where the first argument is none.
 template <class F, class First, class... Rest>
 decltype(auto) with_executor(F const& f, First&& first, Rest&&... rest) {
-  static_assert(!exec::device_executor<First>, "sage: augmentation runs on the host only for now");
   if constexpr (exec::executor<First>) {
     return f(first, std::forward<Rest>(rest)...);
   } else {
     return f(exec::simd{}, std::forward<First>(first), std::forward<Rest>(rest)...);
+  }
+}
+
+/// Where the tensors of a call must live.
+template <class Executor>
+constexpr void require_space_of(auto const& view) noexcept {
+  using view_type = std::remove_cvref_t<decltype(view)>;
+  if constexpr (exec::device_executor<Executor>) {
+    require_memory<Executor::space, view_type>();
+  } else {
+    require_host<view_type>();
+  }
+}
+
+/// Throws cuda_error where a device executor cannot reach a tensor.
+template <class Executor, class T>
+void require_reachable(Executor const& executor, char const* function, char const* name,
+                       image_view<T> const& v) {
+  if constexpr (exec::device_executor<Executor>) {
+    for (index_t const n : v.extent)
+      if (n == 0) return;
+    executor.require_reachable(function, name, v.data);
   }
 }
 
@@ -47,7 +68,7 @@ decltype(auto) evaluated_images(T const& t) {
 }
 
 /// A read-only view of an input; the element type is E where the type is only known at run time.
-template <class E, class T>
+template <class E, class Executor, class T>
 auto image_input(char const* function, char const* name, T const& t) {
   if constexpr (runtime_typed_tensor<T>) {
     return tensor_traits<T>::template view_as<E const>(t, function, name);
@@ -56,13 +77,13 @@ auto image_input(char const* function, char const* name, T const& t) {
                   "sage: an input is no tensor: include its header of sage/adapt, or specialise "
                   "sage::tensor_traits for it");
     auto const v = as_view(t);
-    require_host<decltype(v)>();
+    require_space_of<Executor>(v);
     return v;
   }
 }
 
 /// The view of an output of element type E.
-template <class E, class T>
+template <class E, class Executor, class T>
 auto image_output(char const* function, char const* name, T&& t) {
   using bare = std::remove_cvref_t<T>;
   if constexpr (runtime_typed_tensor<bare>) {
@@ -73,6 +94,7 @@ auto image_output(char const* function, char const* name, T&& t) {
                   "pass an array, or sage::skip");
     static_assert(tensor<std::remove_reference_t<T>>, "sage: an output must be a tensor or sage::skip");
     auto const v = as_view(t);
+    require_space_of<Executor>(v);
     using element = typename decltype(v)::element_type;
     static_assert(!std::is_const_v<element>, "sage: an output must be mutable, this one is const");
     static_assert(std::is_same_v<element, E>, "sage: an output has the element type of its inputs");
@@ -104,17 +126,17 @@ struct image_gradient {
 };
 
 /// Binds an output of images (`as` = as_images) or maps; `skip` gives a null view.
-template <class E, bool Maps, class G>
+template <class E, class Executor, bool Maps, class G>
 image_gradient<E> image_gradient_of(char const* function, char const* name, G&& g) {
   using bare = std::remove_cvref_t<G>;
   if constexpr (std::is_same_v<bare, skip_t>) {
     return {};
   } else if constexpr (is_add_to<bare>) {
-    auto r = image_gradient_of<E, Maps>(function, name, g.tensor);
+    auto r = image_gradient_of<E, Executor, Maps>(function, name, g.tensor);
     r.mode = gradient_mode::add;
     return r;
   } else {
-    auto const v = image_output<E>(function, name, g);
+    auto const v = image_output<E, Executor>(function, name, g);
     if constexpr (Maps) {
       return {as_maps(function, name, v), gradient_mode::write};
     } else {
@@ -124,12 +146,12 @@ image_gradient<E> image_gradient_of(char const* function, char const* name, G&& 
 }
 
 /// Binds an input of images; `skip` gives a null view.
-template <class E, class T>
+template <class E, class Executor, class T>
 image_view<E const> images_of(char const* function, char const* name, T const& t) {
   if constexpr (std::is_same_v<T, skip_t>) {
     return {};
   } else {
-    auto const v = image_input<E>(function, name, t);
+    auto const v = image_input<E, Executor>(function, name, t);
     static_assert(std::is_same_v<typename decltype(v)::value_type, E>,
                   "sage: all images and maps of a call have one "
                   "element type; saliency_map converts maps");

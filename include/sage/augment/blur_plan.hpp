@@ -2,6 +2,7 @@
 
 #include <sage/augment/blur_loops.hpp>
 #include <sage/augment/border.hpp>
+#include <sage/augment/gaussian_weights.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/augment/row_loops.hpp>
 #include <sage/augment/scratch.hpp>
@@ -9,7 +10,6 @@
 #include <sage/core/index.hpp>
 #include <sage/math/lane_traits.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -57,14 +57,9 @@ class blur_plan {
         weight_(static_cast<std::size_t>(2 * radius + 1)),
         row_index_(border_positions(radius, height, rule)),
         column_index_(border_positions(radius, width, rule)) {
-    auto const gauss = [sigma](index_t k) {
-      double const t = static_cast<double>(k) / sigma;
-      return std::exp(-0.5 * t * t);
-    };
-    double total = 1;
-    for (index_t k = 1; k <= radius; ++k) total += 2 * gauss(k);
+    gaussian_weights const w(sigma, radius);
     for (index_t k = -radius; k <= radius; ++k)
-      weight_[static_cast<std::size_t>(k + radius)] = static_cast<A>(gauss(k) / total);
+      weight_[static_cast<std::size_t>(k + radius)] = static_cast<A>(w[k]);
   }
 
   index_t scratch() const noexcept {

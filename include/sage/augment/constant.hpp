@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sage/augment/pixel_position.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/error.hpp>
@@ -28,7 +29,9 @@ class channel_values {
 
   /// How many were given; more than max_channels are an error when they are used.
   constexpr index_t count() const noexcept { return count_; }
-  constexpr double operator[](index_t channel) const noexcept { return value_[count_ == 1 ? 0 : channel]; }
+  SAGE_HD constexpr double operator[](index_t channel) const noexcept {
+    return value_[count_ == 1 ? 0 : channel];
+  }
 
  private:
   double value_[max_channels]{};
@@ -69,6 +72,15 @@ struct constant {
   template <class V, class A>
   SAGE_INLINE constant_rows<A> degrade(plane<A const> const& x, A*) const {
     return {static_cast<A>(value[x.channel]), x.width};
+  }
+
+  template <class A>
+  SAGE_HD A pixel(A, pixel_position const& at) const {
+    return static_cast<A>(value[at.channel]);
+  }
+  template <class A>
+  SAGE_HD A pixel_adjoint(A, A, pixel_position const&) const {
+    return A(0);
   }
 
   /// A constant has no gradient.

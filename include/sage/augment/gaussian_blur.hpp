@@ -34,6 +34,11 @@ struct gaussian_blur {
   /// The kernel for images of one shape.
   template <class A>
   detail::blur_plan<A> bind(char const* function, image_shape const& shape) const {
+    return {sigma, checked_radius(function), border, shape.height, shape.width};
+  }
+
+  /// The kernel's radius; throws argument_error where an option is wrong.
+  index_t checked_radius(char const* function) const {
     if (!(sigma > 0 && sigma <= 10000))
       detail::raise<argument_error>(function, ": gaussian_blur's sigma is ", sigma,
                                     ", expected 0 < sigma <= 10000");
@@ -47,7 +52,7 @@ struct gaussian_blur {
         kernel_size > 0 ? (kernel_size - 1) / 2 : static_cast<index_t>(truncate * sigma + 0.5);
     if (radius < 0 || radius > 1000000)  // a NaN that -ffast-math did not see above
       detail::raise<argument_error>(function, ": gaussian_blur's sigma or truncate is not a number");
-    return {sigma, radius, border, shape.height, shape.width};
+    return radius;
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <sage/augment/normal_deviates.hpp>
 #include <sage/augment/philox.hpp>
+#include <sage/augment/pixel_position.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/augment/row_loops.hpp>
 #include <sage/core/config.hpp>
@@ -28,6 +29,22 @@ struct float_lanes<pack<A, N>> {
   using type = pack<float, N* static_cast<int>(sizeof(A) / sizeof(float))>;
 };
 #endif
+
+/// The deviates of Blocks times four neighbouring columns, the first a multiple of four: n[k] those of the columns
+/// k, k + 4, …
+template <class F, int Blocks>
+SAGE_HD SAGE_INLINE void normal_quads(std::uint64_t seed, pixel_position const& first, F (&n)[4]) {
+  philox4x32<Blocks> random;
+  for (int l = 0; l < Blocks; ++l) {
+    random.word[0][l] = static_cast<std::uint32_t>(first.column / 4 + l);
+    random.word[1][l] = static_cast<std::uint32_t>(first.row);
+    random.word[2][l] = static_cast<std::uint32_t>(first.channel);
+    random.word[3][l] = static_cast<std::uint32_t>(first.sample);
+  }
+  random.randomize(static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
+  normal_pairs(random.word[0], random.word[1], n[0], n[1]);
+  normal_pairs(random.word[2], random.word[3], n[2], n[3]);
+}
 
 }  // namespace detail
 
@@ -66,17 +83,8 @@ struct gaussian_noise {
       constexpr int blocks = lane_traits<F>::width;  // counters at a time, four columns each
       A const* const from = x.row(y);
       for (index_t j = 0; j < x.width; j += 4 * blocks) {
-        detail::philox4x32<blocks> random;
-        for (int l = 0; l < blocks; ++l) {
-          random.word[0][l] = static_cast<std::uint32_t>(j / 4 + l);
-          random.word[1][l] = static_cast<std::uint32_t>(y);
-          random.word[2][l] = static_cast<std::uint32_t>(x.channel);
-          random.word[3][l] = static_cast<std::uint32_t>(x.sample);
-        }
-        random.randomize(static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
         F n[4];
-        detail::normal_pairs(random.word[0], random.word[1], n[0], n[1]);
-        detail::normal_pairs(random.word[2], random.word[3], n[2], n[3]);
+        detail::normal_quads<F, blocks>(seed, {x.sample, x.channel, y, j}, n);
         float part[4][blocks];
         for (int k = 0; k < 4; ++k) detail::store_lanes<F>(part[k], n[k]);
         index_t const rest = x.width - j < 4 * blocks ? x.width - j : 4 * blocks;
@@ -88,6 +96,19 @@ struct gaussian_noise {
   template <class V, class A>
   SAGE_INLINE noisy_rows<A> degrade(plane<A const> const& x, A*) const {
     return {x, static_cast<A>(sigma), seed};
+  }
+
+  /// Four neighbouring columns, the first a multiple of four.
+  template <class A>
+  SAGE_HD void pixels(A const (&x)[4], pixel_position const& first, A (&out)[4]) const {
+    float n[4];
+    detail::normal_quads<float, 1>(seed, first, n);
+    A const scale = static_cast<A>(sigma);
+    for (int k = 0; k < 4; ++k) out[k] = x[k] + detail::rounded_product(scale, static_cast<A>(n[k]));
+  }
+  template <class A>
+  SAGE_HD A pixel_adjoint(A, A g, pixel_position const&) const {
+    return g;
   }
 
   /// The noise does not depend on the image: Aᵀ is the identity.

@@ -24,11 +24,11 @@ struct image_view {
   index_t extent[4] = {};  // N, C, H, W; C = 1 for maps
   index_t stride[4] = {};
 
-  SAGE_INLINE T* row(index_t n, index_t c, index_t y) const noexcept {
+  SAGE_HD SAGE_INLINE T* row(index_t n, index_t c, index_t y) const noexcept {
     return data + n * stride[0] + c * stride[1] + y * stride[2];
   }
   /// Neighbouring columns are neighbours in memory.
-  SAGE_INLINE bool has_dense_rows() const noexcept { return stride[3] == 1 || extent[3] <= 1; }
+  SAGE_HD SAGE_INLINE bool has_dense_rows() const noexcept { return stride[3] == 1 || extent[3] <= 1; }
 };
 
 /// The same images for reading only.

@@ -2,6 +2,7 @@
 
 #include <sage/augment/blur_plan.hpp>
 #include <sage/augment/image_view.hpp>
+#include <sage/augment/map_values.hpp>
 #include <sage/augment/pair_kernel.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/augment/resample.hpp>
@@ -10,47 +11,12 @@
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
-
-#include <bit>
-#include <cmath>
-#include <cstdint>
-#include <type_traits>
+#include <sage/math/functions.hpp>
 
 namespace sage {
 
-/// Which values of a map become 0 and 1.
-///
-///   none      0 and 1/scale stay what they are: s = scale · m
-///   min_max   the smallest and the largest of the map
-///   max       zero and the largest of the map
-enum class normalize { none, min_max, max };
-
 SAGE_ABI_BEGIN
 namespace detail {
-
-/// The smallest and the largest value of a plane.
-template <class A>
-struct value_range {
-  A low, high;
-
-  /// Nothing to tell salient from not: the values differ by at most `guard` times the largest of them.
-  bool is_constant(A guard) const noexcept {
-    A const largest = high > -low ? high : -low;
-    return !(high - low > guard * largest);
-  }
-};
-
-/// False for infinity and NaN, also under -ffast-math, where comparisons cannot tell.
-template <class A>
-SAGE_INLINE bool is_finite(A const& x) noexcept {
-  if constexpr (std::is_same_v<A, float>) {
-    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) != 0x7f800000u;
-  } else if constexpr (std::is_same_v<A, double>) {
-    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000u) != 0x7ff0000000000000u;
-  } else {
-    return x - x == A(0);
-  }
-}
 
 /// Raw maps of type M into prepared maps of type T; one task per map.
 template <class M, class T>
@@ -66,9 +32,7 @@ struct map_kernel {
   resampled_axis<A> const& row_axis;
   resampled_axis<A> const& column_axis;
   blur_plan<A> const* smoothing;  // or null
-  sage::normalize normalization;
-  A scale, strength, guard;
-  bool invert;
+  map_values<A> values;
   index_t rows;    // N
   index_t length;  // H·W
 
@@ -110,44 +74,22 @@ struct map_kernel {
     bool finite = true;
     for (index_t y = 0; y < h; ++y) {
       gather(in.row(n, 0, y), in.stride[3], w, raw + y * w);
-      for (index_t x = 0; x < w; ++x) finite = finite && is_finite(raw[y * w + x]);
+      for (index_t x = 0; x < w; ++x) finite = finite && !is_non_finite(raw[y * w + x]);
     }
     return finite;
   }
 
   SAGE_INLINE value_range<A> range_of(A const* map) const {
     value_range<A> r{map[0], map[0]};
-    for (index_t i = 1; i < length; ++i) {
-      if (map[i] < r.low) r.low = map[i];
-      if (map[i] > r.high) r.high = map[i];
-    }
+    for (index_t i = 1; i < length; ++i) r.add(map[i]);
     return r;
   }
 
   // Normalises, sharpens and inverts in place; false if the map tells nothing.
   bool finish(A* map) const {
-    auto const [offset, factor, constant] = normalization_of(map);
-    for (index_t i = 0; i < length; ++i) {
-      A s = (map[i] - offset) * factor;
-      s = s > A(0) ? (s < A(1) ? s : A(1)) : A(0);
-      if (strength != A(1)) s = std::pow(s, strength);
-      map[i] = invert ? A(1) - s : s;
-    }
-    value_range<A> const prepared = range_of(map);
-    return !constant && prepared.high - prepared.low > guard;
-  }
-
-  struct normalization_values {
-    A offset, factor;
-    bool constant;
-  };
-  normalization_values normalization_of(A const* map) const {
-    value_range<A> const r = range_of(map);
-    bool const constant = r.is_constant(guard);
-    if (normalization == sage::normalize::min_max)
-      return {r.low, constant ? A(0) : A(1) / (r.high - r.low), constant};
-    if (normalization == sage::normalize::max) return {A(0), r.high > A(0) ? A(1) / r.high : A(0), constant};
-    return {A(0), scale, constant};
+    auto const by = values.normalization_of(range_of(map));
+    for (index_t i = 0; i < length; ++i) map[i] = values.prepared(map[i], by);
+    return values.tells(by, range_of(map));
   }
 };
 

@@ -7,7 +7,6 @@
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/pack.hpp>
 
-#include <bit>
 #include <cstdint>
 
 namespace sage {
@@ -16,7 +15,7 @@ namespace detail {
 
 /// Σ c_i x^i by Horner's rule with every product rounded.
 template <class F, int Size>
-SAGE_INLINE F rounded_polynomial(F const& x, float const (&c)[Size]) {
+SAGE_HD SAGE_INLINE F rounded_polynomial(F const& x, float const (&c)[Size]) {
   F p(c[Size - 1]);
   for (int i = Size - 2; i >= 0; --i) p = rounded_product(p, x) + F(c[i]);
   return p;
@@ -31,15 +30,15 @@ SAGE_INLINE F rounded_polynomial(F const& x, float const (&c)[Size]) {
 /// instruction set (under -ffast-math, whose square roots are approximate, up to their rounding). |n| ≤
 /// 5.77; absolute error below 2e-6.
 template <class F>
-SAGE_INLINE void normal_pairs(std::uint32_t const* w0, std::uint32_t const* w1, F& n0, F& n1) {
+SAGE_HD SAGE_INLINE void normal_pairs(std::uint32_t const* w0, std::uint32_t const* w1, F& n0, F& n1) {
   constexpr int width = lane_traits<F>::width;
   float mantissa[width], exponent[width], angle[width];
   for (int l = 0; l < width; ++l) {
     // u = 2^e (1 + f) with 1 + f in [√½, √2), by the bits of u, as in math/pack_functions.hpp.
     float const u = static_cast<float>(static_cast<std::int32_t>(w0[l] >> 8) + 1) * 0x1p-24f;
-    std::int32_t const scaled = std::bit_cast<std::int32_t>(u) - 0x3f3504f3;
+    std::int32_t const scaled = __builtin_bit_cast(std::int32_t, u) - 0x3f3504f3;
     exponent[l] = static_cast<float>(scaled >> 23);
-    mantissa[l] = std::bit_cast<float>((scaled & 0x007fffff) + 0x3f3504f3);
+    mantissa[l] = __builtin_bit_cast(float, (scaled & 0x007fffff) + 0x3f3504f3);
     angle[l] = static_cast<float>(static_cast<std::int32_t>(w1[l] >> 8) - 0x800000) * 0x1p-24f;
   }
   // log u, coefficients: Cephes, logf.

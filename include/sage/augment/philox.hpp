@@ -16,7 +16,7 @@ template <int N>
 struct philox4x32 {
   std::uint32_t word[4][N];  // counters, then random bits
 
-  SAGE_INLINE void randomize(std::uint32_t key0, std::uint32_t key1) noexcept {
+  SAGE_HD SAGE_INLINE void randomize(std::uint32_t key0, std::uint32_t key1) noexcept {
     for (int round = 0; round < 10; ++round) {
       for (int l = 0; l < N; ++l) {
         std::uint64_t const a = std::uint64_t{word[0][l]} * 0xD2511F53u;

@@ -4,6 +4,7 @@
 #include <sage/augment/row_loops.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
+#include <sage/tensor/rows.hpp>
 
 #include <cstddef>
 #include <type_traits>
@@ -24,34 +25,28 @@ SAGE_ABI_BEGIN
 namespace detail {
 
 /// One axis of a resize from n to m pixels: output i is Σ_k weight(i, k) · input[first(i) + k].
-template <class A>
-class resampled_axis {
- public:
-  resampled_axis(index_t from, index_t to, interpolation method)
-      : taps_(by_area(from, to, method) ? from / to + 2 : 2),
-        first_(static_cast<std::size_t>(to)),
-        weight_(static_cast<std::size_t>(to * taps_)) {
-    for (index_t i = 0; i < to; ++i) {
-      A* const w = weight_.data() + i * taps_;
-      for (index_t k = 0; k < taps_; ++k) w[k] = A(0);
-      first_[static_cast<std::size_t>(i)] =
-          by_area(from, to, method) ? area(i, from, to, w) : bilinear(i, from, to, w);
-    }
-  }
+struct axis_resize {
+  index_t from, to;
+  interpolation method;
 
-  index_t taps() const noexcept { return taps_; }
-  index_t first(index_t i) const noexcept { return first_[static_cast<std::size_t>(i)]; }
-  A const* weights(index_t i) const noexcept { return weight_.data() + i * taps_; }
-
- private:
-  static bool by_area(index_t from, index_t to, interpolation method) noexcept {
+  SAGE_HD bool by_area() const noexcept {
     return method == interpolation::area || (method == interpolation::automatic && from > to);
   }
+  SAGE_HD index_t taps() const noexcept { return by_area() ? quotient(from, to) + 2 : 2; }
 
+  /// Writes the weights of output i, of which there are taps(), and returns first(i).
+  template <class A>
+  SAGE_HD index_t weights_of(index_t i, A* w) const noexcept {
+    for (index_t k = 0; k < taps(); ++k) w[k] = A(0);
+    return by_area() ? area(i, w) : bilinear(i, w);
+  }
+
+ private:
   // The box [i·n/m, (i+1)·n/m), in units of 1/m pixels, so that its overlap with every pixel is an exact
   // integer.
-  static index_t area(index_t i, index_t from, index_t to, A* w) noexcept {
-    index_t const low = i * from, high = low + from, first = low / to;
+  template <class A>
+  SAGE_HD index_t area(index_t i, A* w) const noexcept {
+    index_t const low = i * from, high = low + from, first = quotient(low, to);
     for (index_t k = 0; (first + k) * to < high; ++k) {
       index_t const left = (first + k) * to, right = left + to;
       index_t const overlap = (right < high ? right : high) - (left > low ? left : low);
@@ -60,9 +55,10 @@ class resampled_axis {
     return first;
   }
 
-  static index_t bilinear(index_t i, index_t from, index_t to, A* w) noexcept {
+  template <class A>
+  SAGE_HD index_t bilinear(index_t i, A* w) const noexcept {
     double const ratio = static_cast<double>(from) / static_cast<double>(to);
-    double const at = (static_cast<double>(i) + 0.5) * ratio - 0.5;
+    double const at = rounded_product(static_cast<double>(i) + 0.5, ratio) - 0.5;
     index_t first = at > 0 ? static_cast<index_t>(at) : 0;
     double right = at > 0 ? at - static_cast<double>(first) : 0;
     if (first >= from - 1) {
@@ -73,7 +69,26 @@ class resampled_axis {
     w[1] = static_cast<A>(right);
     return first;
   }
+};
 
+/// The weights of all outputs of an axis.
+template <class A>
+class resampled_axis {
+ public:
+  resampled_axis(index_t from, index_t to, interpolation method)
+      : taps_(axis_resize{from, to, method}.taps()),
+        first_(static_cast<std::size_t>(to)),
+        weight_(static_cast<std::size_t>(to * taps_)) {
+    axis_resize const axis{from, to, method};
+    for (index_t i = 0; i < to; ++i)
+      first_[static_cast<std::size_t>(i)] = axis.weights_of(i, weight_.data() + i * taps_);
+  }
+
+  index_t taps() const noexcept { return taps_; }
+  index_t first(index_t i) const noexcept { return first_[static_cast<std::size_t>(i)]; }
+  A const* weights(index_t i) const noexcept { return weight_.data() + i * taps_; }
+
+ private:
   index_t taps_;
   std::vector<index_t> first_;
   std::vector<A> weight_;

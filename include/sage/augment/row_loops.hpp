@@ -15,7 +15,7 @@ SAGE_ABI_BEGIN
 namespace detail {
 
 template <class V>
-SAGE_INLINE V load_lanes(scalar_of<V> const* from) noexcept {
+SAGE_HD SAGE_INLINE V load_lanes(scalar_of<V> const* from) noexcept {
   if constexpr (lane_traits<V>::width == 1) {
     return *from;
   } else {
@@ -46,9 +46,16 @@ SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
 }
 
 /// x·y rounded before anything is added to it, so that a sum of products has the same bits with and without
-/// fused multiply-add, at any width.
+/// fused multiply-add, at any width, on the host and on a GPU.
 template <class V>
-SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
+SAGE_HD SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<V, float>) {
+    return __fmul_rn(x, y);
+  } else {
+    return __dmul_rn(x, y);
+  }
+#else
   V product = x * y;
 #if SAGE_SIMD
   if constexpr (is_pack<V>) {
@@ -56,8 +63,11 @@ SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
   } else if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) {
     math::detail::fence(product);
   }
+#elif defined(__GNUC__) && !defined(__clang__) && defined(__FP_FAST_FMAF)
+  __asm__("" : "+m"(product));  // GCC fuses across statements
 #endif
   return product;
+#endif
 }
 
 /// Calls step(std::type_identity<P>, j) for positions that cover 0 … n − 1 once: P = V, then scalars for the

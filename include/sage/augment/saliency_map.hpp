@@ -3,15 +3,18 @@
 #include <sage/augment/arguments.hpp>
 #include <sage/augment/blur_plan.hpp>
 #include <sage/augment/border.hpp>
+#include <sage/augment/device_map.hpp>
 #include <sage/augment/gaussian_blur.hpp>
 #include <sage/augment/image_view.hpp>
 #include <sage/augment/map_kernel.hpp>
+#include <sage/augment/map_values.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/augment/resample.hpp>
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/error.hpp>
 #include <sage/core/index.hpp>
+#include <sage/exec/executor.hpp>
 #include <sage/tensor/gradient.hpp>
 #include <sage/tensor/overlap.hpp>
 #include <sage/tensor/shape.hpp>
@@ -46,6 +49,9 @@ SAGE_ABI_BEGIN
 /// Errors:    shape_error, argument_error (options out of range, overlapping outputs), before any write.
 ///            maps_out may be exactly maps_in.
 /// Cost:      some planes of scratch per thread; meant for once per map, not once per step.
+/// Devices:   prepare(sage::exec::cuda{.stream = s}, …) with device_views: three launches, four with smoothing, a block
+///            to a map; one batch of maps_out in the workspace, two with smoothing, three where it is wider than
+///            saliency_pair's blur in one launch.
 /// Example:   saliency_map{.normalize = normalize::none, .scale = 1.0 / 255}.prepare(bytes, maps, weights)
 struct saliency_map {
   interpolation resize = interpolation::automatic;
@@ -61,6 +67,14 @@ struct saliency_map {
     detail::with_executor(
         [this](auto const& executor, auto&&... tensors) { this->prepare_with(executor, tensors...); },
         std::forward<Args>(args)...);
+  }
+
+  /// Bytes that a call on a device needs of an executor's workspace, for maps (N,1,h,w) in and (N,1,H,W) out of element
+  /// type E.
+  template <class E>
+  index_t workspace_bytes(image_shape const& maps_in, image_shape const& maps_out) const {
+    return launches_of<E, E>(maps_in.samples, maps_in.height, maps_in.width, maps_out.height, maps_out.width)
+        .bytes();
   }
 
  private:
@@ -79,15 +93,16 @@ struct saliency_map {
   template <class E, class Executor, class In, class Out, class Weights>
   void bind(Executor const& executor, In const& maps_in, Out& maps_out, Weights& weights_out) const {
     validate();
-    auto const in =
-        detail::read_only(detail::as_maps(name, "maps_in", detail::image_input<E>(name, "maps_in", maps_in)));
-    auto const out = detail::as_maps(name, "maps_out", detail::image_output<E>(name, "maps_out", maps_out));
+    auto const in = detail::read_only(
+        detail::as_maps(name, "maps_in", detail::image_input<E, Executor>(name, "maps_in", maps_in)));
+    auto const out =
+        detail::as_maps(name, "maps_out", detail::image_output<E, Executor>(name, "maps_out", maps_out));
     if (in.extent[0] != out.extent[0])
       detail::raise<shape_error>(name, ": maps_out holds ", out.extent[0], " maps, maps_in ", in.extent[0]);
     if (in.extent[0] > 0 && (in.extent[2] < 1 || in.extent[3] < 1))
       detail::raise<shape_error>(name, ": maps_in has maps of ", in.extent[2], " x ", in.extent[3],
                                  ", expected at least 1 x 1");
-    auto const weights = weights_of<E>(weights_out, in.extent[0]);
+    auto const weights = weights_of<E, Executor>(weights_out, in.extent[0]);
     detail::require_own_elements(name, "maps_out", out);
     detail::require_own_elements(name, "weights_out", weights);
     bool const in_place = std::is_same_v<std::remove_const_t<std::remove_pointer_t<decltype(in.data)>>, E> &&
@@ -102,24 +117,47 @@ struct saliency_map {
   void run(Executor const& executor, detail::image_view<M const> const& in, detail::image_view<E> const& out,
            detail::image_view<E> const& weights) const {
     using A = accumulator_t<E>;
-    detail::resampled_axis<A> const rows(in.extent[2], out.extent[2], resize),
-        columns(in.extent[3], out.extent[3], resize);
-    std::optional<detail::blur_plan<A>> smoothing;
+    detail::map_values<A> const values{normalize, static_cast<A>(scale), static_cast<A>(strength),
+                                       static_cast<A>(guard), invert};
+    if constexpr (exec::device_executor<Executor>) {
+      detail::require_reachable(executor, name, "maps_in", in);
+      detail::require_reachable(executor, name, "maps_out", out);
+      if (weights.data != nullptr) detail::require_reachable(executor, name, "weights_out", weights);
+      auto const launches =
+          launches_of<M, E>(in.extent[0], in.extent[2], in.extent[3], out.extent[2], out.extent[3]);
+      auto const memory = executor.memory(launches.bytes());
+      launches.prepare(executor, memory.data, in, out, weights, values);
+    } else {
+      detail::resampled_axis<A> const rows(in.extent[2], out.extent[2], resize),
+          columns(in.extent[3], out.extent[3], resize);
+      std::optional<detail::blur_plan<A>> smoothing;
+      if (smooth_sigma > 0)
+        smoothing =
+            blur().template bind<A>(name, image_shape{out.extent[0], 1, out.extent[2], out.extent[3]});
+      executor(detail::map_kernel<M, E>{in, out, weights.data, weights.stride[0], rows, columns,
+                                        smoothing ? &*smoothing : nullptr, values, out.extent[0],
+                                        out.extent[2] * out.extent[3]});
+    }
+  }
+
+  gaussian_blur blur() const noexcept { return {.sigma = smooth_sigma, .border = border::symmetric}; }
+
+  template <class M, class E>
+  detail::device_map<M, E> launches_of(index_t maps, index_t from_height, index_t from_width, index_t height,
+                                       index_t width) const {
+    std::optional<detail::device_blur<accumulator_t<E>>> smoothing;
     if (smooth_sigma > 0)
-      smoothing = gaussian_blur{.sigma = smooth_sigma, .border = border::symmetric}.template bind<A>(
-          name, image_shape{out.extent[0], 1, out.extent[2], out.extent[3]});
-    executor(detail::map_kernel<M, E>{in, out, weights.data, weights.stride[0], rows, columns,
-                                      smoothing ? &*smoothing : nullptr, normalize, static_cast<A>(scale),
-                                      static_cast<A>(strength), static_cast<A>(guard), invert, out.extent[0],
-                                      out.extent[2] * out.extent[3]});
+      smoothing =
+          detail::device_blur<accumulator_t<E>>{smooth_sigma, blur().checked_radius(name), border::symmetric};
+    return {maps, {from_height, height, resize}, {from_width, width, resize}, smoothing};
   }
 
   // The weights as a column of N numbers.
-  template <class E, class Weights>
+  template <class E, class Executor, class Weights>
   static detail::image_view<E> weights_of(Weights& weights, index_t samples) {
     detail::image_view<E> r;
     if constexpr (!std::is_same_v<std::remove_cv_t<Weights>, skip_t>) {
-      auto const v = detail::image_output<E>(name, "weights_out", weights);
+      auto const v = detail::image_output<E, Executor>(name, "weights_out", weights);
       detail::require_rank(name, "weights_out", v);
       detail::require_one_per_row(name, "weights_out", v, samples);
       r.data = v.data_handle();

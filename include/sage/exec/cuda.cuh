@@ -31,7 +31,8 @@ inline void require_cuda(cudaError_t status, char const* what) {
 namespace exec {
 
 /// Memory on the device that an evaluation may use until it is done. `cuda_workspace_bytes(rows)` suffice for every loss
-/// of the library; the memory is that of one call at a time: calls on two streams need two.
+/// of the library, and an augmentation's `workspace_bytes` for it, where `data` is a multiple of 256; the memory is that
+/// of one call at a time: calls on two streams need two.
 struct cuda_workspace {
   void* data = nullptr;
   index_t bytes = 0;
@@ -77,7 +78,7 @@ class cuda_memory {
 
 }  // namespace detail
 
-/// Runs losses of rows on a CUDA device, in the order of a stream.
+/// Runs losses of rows, and augmentations, on a CUDA device, in the order of a stream.
 ///
 ///   sage::loss_result<float>* r;   // on the device
 ///   loss.value_and_grad(sage::exec::cuda{.stream = s}, a, p, n, d_a, d_p, d_n, sage::into(r));
@@ -89,7 +90,8 @@ class cuda_memory {
 ///
 /// Runs:      triplet_margin_loss, contrastive_loss, consistency_loss, binary_consistency_loss, degradation_loss,
 ///            cross_entropy_loss and binary_cross_entropy_loss, with every distance, divergence and check, but without
-///            weights of classes and labels; all others on the host only.
+///            weights of classes and labels; all other losses on the host only. saliency_pair, with its adjoint, and
+///            saliency_map.
 /// Precision: as on the host, where the same formulas run; halves are accumulated in float and rounded once.
 /// Edge:      labels and weights are on the device, where nobody has checked them: a label that is no class gives NaN for
 ///            its row; a weight that is negative or not finite counts as it is.

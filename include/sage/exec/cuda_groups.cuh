@@ -114,8 +114,15 @@ struct cuda_block {
   }
 };
 
+/// How many blocks a multiprocessor shall have registers for: one, or what a work says.
 template <class Work>
-static __global__ void __launch_bounds__(Work::most_threads, 1)
+inline constexpr int resident_blocks = 1;
+template <class Work>
+  requires requires { Work::resident_blocks; }
+inline constexpr int resident_blocks<Work> = Work::resident_blocks;
+
+template <class Work>
+static __global__ void __launch_bounds__(Work::most_threads, resident_blocks<Work>)
     run_blocks(__grid_constant__ Work const work) {
   work(cuda_block{});
 }

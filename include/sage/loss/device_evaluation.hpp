@@ -32,14 +32,7 @@ struct space_of<device_call<Executor, Result>> {
 
 template <class Executor, class View>
 constexpr void require_space() noexcept {
-  if constexpr (space_of<Executor>::value == memory_space::cuda) {
-    static_assert(
-        View::space == memory_space::cuda,
-        "sage: this tensor lives in host memory; a CUDA executor works on the memory of its device, see "
-        "sage::device_view");
-  } else {
-    require_host<View>();
-  }
+  require_memory<space_of<Executor>::value, View>();
 }
 
 /// The same for an output, whatever stands for one.

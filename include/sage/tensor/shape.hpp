@@ -50,6 +50,19 @@ constexpr void require_host() noexcept {
                 "sage: this tensor lives on a CUDA device; host executors read host memory");
 }
 
+/// What runs where `Space` is works on the memory there.
+template <memory_space Space, class View>
+constexpr void require_memory() noexcept {
+  if constexpr (Space == memory_space::cuda) {
+    static_assert(
+        std::remove_cvref_t<View>::space == memory_space::cuda,
+        "sage: this tensor lives in host memory; a CUDA executor works on the memory of its device, see "
+        "sage::device_view");
+  } else {
+    require_host<View>();
+  }
+}
+
 template <class V>
 void require_rank(char const* function, char const* name, V const& v) {
   if (v.rank() < 1) raise<shape_error>(function, ": ", name, " has rank 0, expected (..., length)");

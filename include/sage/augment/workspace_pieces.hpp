@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+
+namespace sage {
+SAGE_ABI_BEGIN
+namespace detail {
+
+/// Pieces of a device's workspace, one behind the other: first all are counted, then each is found in the memory.
+class workspace_pieces {
+ public:
+  /// The offset of a piece of n elements of type A.
+  template <class A>
+  constexpr index_t add(index_t n) noexcept {
+    index_t const at = bytes_;
+    bytes_ += (n * static_cast<index_t>(sizeof(A)) + alignment - 1) / alignment * alignment;
+    return at;
+  }
+  constexpr index_t bytes() const noexcept { return bytes_; }
+
+ private:
+  static constexpr index_t alignment = 256;
+  index_t bytes_ = 0;
+};
+
+template <class A>
+A* piece_at(unsigned char* memory, index_t offset) noexcept {
+  return reinterpret_cast<A*>(memory + offset);
+}
+
+/// Numbers of the host into memory of a device, as arguments of kernels: in the order of the stream, and part of a graph
+/// that is captured, where a copy would read memory that may be gone.
+template <class A>
+struct stored_numbers {
+  static constexpr int most_threads = 256;
+  A* to;
+  int count;
+  A number[256];
+
+  template <class Block>
+  SAGE_HD void operator()(Block const& block) const {
+    block.template for_each_group<most_threads>([&](auto const& group, int) {
+      group.for_each([&](int rank) {
+        if (rank < count) to[rank] = number[rank];
+      });
+    });
+  }
+};
+
+}  // namespace detail
+SAGE_ABI_END
+}  // namespace sage
