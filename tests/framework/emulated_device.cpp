@@ -26,6 +26,7 @@ struct emulated_accelerator {
     return f(std::type_identity<float>{});
   }
 
+  static sage::index_t workspace_bytes(sage::index_t) { return 0; }
   emulated_accelerator(c10::Device, sage::index_t) {}
   sage::exec::emulated_device<> executor() const { return {}; }
 };

@@ -35,7 +35,10 @@ class cuda_accelerator {
     return visit_widened(t, function, name, f);
   }
 
-  cuda_accelerator(c10::Device device, index_t rows)
+  /// What suffices for a loss of so many rows.
+  static index_t workspace_bytes(index_t rows) noexcept { return exec::cuda_workspace_bytes(rows); }
+
+  cuda_accelerator(c10::Device device, index_t bytes)
       : guard_(device),
         stream_(c10::cuda::getCurrentCUDAStream(device.index())),
         workspace_(

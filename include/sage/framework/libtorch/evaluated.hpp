@@ -37,10 +37,10 @@ auto with_arguments(F const& f, Operands const& x, Results const& results, Extra
 
 /// f(std::type_identity<E>{}, executor) for the element type E of operands on a device; all that f launches stands in the
 /// order of the device's current stream.
-template <class Accelerator = accelerator, class Operands, class F>
+template <class Operands, class F>
 auto on_device(Operands const& x, F const& f) {
-  return Accelerator::visit(x.first(), x.function(), x.name(0), [&]<class E>(std::type_identity<E> type) {
-    Accelerator const device(x.device(), x.rows());
+  return accelerator::visit(x.first(), x.function(), x.name(0), [&]<class E>(std::type_identity<E> type) {
+    accelerator const device(x.device(), accelerator::workspace_bytes(x.rows()));
     return f(type, device.executor());
   });
 }
