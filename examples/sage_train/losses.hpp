@@ -13,8 +13,14 @@ struct contrast_terms {
   torch::Tensor active;  // triplets that violate the margin
 };
 
+/// The images x⁺ and x⁻ of a batch.
+struct view_pair {
+  torch::Tensor plus, minus;
+};
+
 /// SAGE's functions of tensors on one kind of device.
 struct loss_functions {
+  view_pair (*views)(torch::Tensor const& images, torch::Tensor const& maps, options const& with);
   torch::Tensor (*cross_entropy)(torch::Tensor const& logits, torch::Tensor const& labels,
                                  torch::Tensor const& weights);
   contrast_terms (*contrast)(view_output const& x, view_output const& plus, view_output const& minus,

@@ -2,9 +2,6 @@
 
 #include "losses.hpp"
 
-#include <sage/framework/libtorch/saliency.hpp>
-#include <sage/sage.hpp>
-
 namespace sage_train {
 
 namespace {
@@ -47,23 +44,11 @@ torch::Device device_of(options const& with) {
   return with.device == device::cuda ? torch::Device(torch::kCUDA, 0) : torch::Device(torch::kCPU);
 }
 
-view_pair make_views(tensor_batch const& b, options const& with) {
-  auto const pair = [&](auto const& degrade) {
-    auto views = sage::libtorch::saliency_pair(b.images, b.maps, sage::saliency_pair{degrade});
-    return view_pair{views.plus, views.minus};
-  };
-  if (with.degradation == degradation::blur) return pair(sage::gaussian_blur{.sigma = with.blur_sigma});
-  return pair(sage::channel_mean{});
-}
-
 torch::Tensor objective(network& net, method const& how, tensor_batch const& of_cpu, options const& with,
                         loss_terms& terms) {
   const loss_functions losses = with.device == device::cuda ? losses_on_cuda() : losses_on_cpu();
   const tensor_batch b = of_cpu.on(device_of(with));
-  auto const views = [&] {
-    const view_pair v = make_views(of_cpu, with);
-    return view_pair{v.plus.to(device_of(with)), v.minus.to(device_of(with))};
-  };
+  auto const views = [&] { return losses.views(b.images, b.maps, with); };
   auto& [loss, classification, positive, triplet, consistency, cam, active] = terms.values;
   const view_output x = net->forward(b.images);
   torch::Tensor total;

@@ -20,12 +20,6 @@ struct tensor_batch {
   tensor_batch on(torch::Device device) const;
 };
 
-/// The images x⁺ and x⁻ of a batch.
-struct view_pair {
-  torch::Tensor plus, minus;
-};
-view_pair make_views(tensor_batch const& b, options const& with);
-
 /// Where network and losses are computed.
 torch::Device device_of(options const& with);
 

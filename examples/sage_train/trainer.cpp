@@ -327,7 +327,7 @@ std::vector<picture_pair> make_view_pictures(dataset const& data, std::span<cons
                                              options const& with) {
   batch b = assemble(data, chosen);
   const tensor_batch tensors(b, data.height, data.width);
-  const view_pair views = make_views(tensors, with);
+  const view_pair views = losses_on_cpu().views(tensors.images, tensors.maps, with);
   auto const as_picture = [&](torch::Tensor const& image) {
     picture p(3, data.height, data.width);
     const torch::Tensor bytes = (image * 255).round().clamp(0, 255).to(torch::kByte).contiguous();

@@ -215,10 +215,10 @@ void mistake() {
 void mistake() { consistency(m, m, sage::into(&result)); }
 
 #elif MISTAKE == 37
-// MISTAKE 37 | the complete loss on a device executor is refused | sage: this loss runs on the host only for now
+// MISTAKE 37 | the complete loss on a device without its own result is refused | sage::sage_result of the inputs' element type
 void mistake() {
   auto const three = sage::views(on_gpu, on_gpu, on_gpu);
-  sage::sage_loss<>{}(gpu{}, three, three, labels, sage::into(&result));
+  sage::sage_loss<>{}(gpu{}, three, three, sage::device_view(labels.data(), 2), sage::into(&result));
 }
 
 #elif MISTAKE == 38
@@ -230,8 +230,8 @@ void mistake() { sage::info_nce_loss<>{}(gpu{}, on_gpu, on_gpu, sage::into(&resu
 void mistake() { sage::saliency_pair<sage::channel_mean>{}(gpu{}, m, on_gpu, on_gpu, on_gpu); }
 
 #elif MISTAKE == 40
-// MISTAKE 40 | class weights on a device executor are refused | sage: weights of classes and labels are for the host only for now
-void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(on_gpu), sage::into(&result)); }
+// MISTAKE 40 | class weights in host memory on a device executor are refused | sage: this tensor lives in host memory
+void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(x), sage::into(&result)); }
 
 #elif MISTAKE == 41
 // MISTAKE 41 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
@@ -250,6 +250,14 @@ struct own {
   }
 };
 void mistake() { sage::saliency_pair<own>{}(gpu{}, on_gpu, on_gpu, on_gpu, sage::skip); }
+
+#elif MISTAKE == 44
+// MISTAKE 44 | embeddings in host memory beside logits on a device are refused | sage: this tensor lives in host memory
+void mistake() {
+  sage::sage_result<float> r;
+  sage::sage_loss<>{}(gpu{}, sage::views(on_gpu, on_gpu, on_gpu), sage::views(m, m, m),
+                      sage::device_view(labels.data(), 2), sage::into(&r));
+}
 
 #endif
 

@@ -6,6 +6,7 @@
 #include <sage/formula/bernoulli_divergence.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
+#include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
 #include <sage/tensor/device_view.hpp>
 
@@ -98,6 +99,24 @@ double tolerance() {
   return sizeof(T) == 4 ? 2e-5 : 1e-13;
 }
 
+/// Captures work(stream) into a graph and runs it twice.
+template <class Work>
+void replay(Work const& work) {
+  cudaStream_t stream;
+  cudaGraph_t graph;
+  cudaGraphExec_t ready;
+  require(cudaStreamCreate(&stream));
+  require(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  work(stream);
+  require(cudaStreamEndCapture(stream, &graph));
+  require(cudaGraphInstantiate(&ready, graph, 0));
+  for (int run = 0; run < 2; ++run) require(cudaGraphLaunch(ready, stream));
+  require(cudaStreamSynchronize(stream));
+  require(cudaGraphExecDestroy(ready));
+  require(cudaGraphDestroy(graph));
+  require(cudaStreamDestroy(stream));
+}
+
 struct shape {
   index_t rows, length;
 };
@@ -136,24 +155,14 @@ void compare(char const* name, Call const& call) {
     // The same call captured into a graph, with a workspace of ours: the same bits.
     both<unsigned char> memory(
         std::vector<unsigned char>(static_cast<std::size_t>(sage::exec::cuda_workspace_bytes(rows))));
-    cudaStream_t stream;
-    cudaGraph_t graph;
-    cudaGraphExec_t ready;
-    require(cudaStreamCreate(&stream));
-    require(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
-    on_device({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
-    require(cudaStreamEndCapture(stream, &graph));
-    require(cudaGraphInstantiate(&ready, graph, 0));
-    for (int run = 0; run < 2; ++run) require(cudaGraphLaunch(ready, stream));
-    require(cudaStreamSynchronize(stream));
+    replay([&](cudaStream_t stream) {
+      on_device({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
+    });
     auto const again = result.computed()[0];
     auto const gradient_again = g.computed();
     expect(std::memcmp(&again.value, &first.value, sizeof again.value) == 0, what + ": value of a graph");
     expect(std::memcmp(gradient_again.data(), gradient.data(), gradient.size() * sizeof(T)) == 0,
            what + ": gradient of a graph");
-    require(cudaGraphExecDestroy(ready));
-    require(cudaGraphDestroy(graph));
-    require(cudaStreamDestroy(stream));
   }
 }
 
@@ -163,6 +172,72 @@ void compare_triplets(char const* name) {
   compare<T>(name, [&](auto const& e, auto a, auto p, auto n, auto, auto g, auto into) {
     loss.value_and_grad(e, a, p, n, g, sage::skip, sage::skip, into);
   });
+}
+
+/// The complete loss: all terms and all gradients, then the same from a graph, with a workspace of ours.
+void compare_complete_loss() {
+  struct {
+    index_t rows, classes, length;
+  } constexpr batches[] = {{70000, 3, 16}, {300, 10, 129}, {8, 1100, 3001}, {8, 3000, 40}};
+  sage::sage_loss<> const loss{.temperature = 2, .label_smoothing = 0.1, .triplet_weight = 2};
+  for (auto const [rows, classes, length] : batches) {
+    std::string const what = "sage_loss of " + std::to_string(rows) + " x (" + std::to_string(classes) +
+                             ", " + std::to_string(length) + ")";
+    both<float> z(numbers<float>(3 * rows * classes, 1)), e(numbers<float>(3 * rows * length, 2)),
+        dz(numbers<float>(3 * rows * classes, 3)), de(numbers<float>(3 * rows * length, 4));
+    std::vector<int> y, w;
+    for (index_t i = 0; i < rows; ++i) {
+      y.push_back(i % 7 == 3 ? -100 : static_cast<int>(i % classes));
+      w.push_back(i % 5 != 1);
+    }
+    both<int> labels(y), weights(w);
+    both<sage::sage_result<float>> result(std::vector<sage::sage_result<float>>(1));
+    auto const on_host = [n = rows](float* x, index_t columns) {
+      auto const part = [=](int k) {
+        return sage::strided_view{x + k * n * columns, sage::extents{n, columns}};
+      };
+      return sage::views(part(0), part(1), part(2));
+    };
+    auto const on_device = [n = rows](float* x, index_t columns) {
+      auto const part = [=](int k) { return sage::device_view(x + k * n * columns, n, columns); };
+      return sage::views(part(0), part(1), part(2));
+    };
+    loss.value_and_grad(sage::exec::emulated_device<>{}, on_host(z.host.data(), classes),
+                        on_host(e.host.data(), length), labels.host, on_host(dz.host.data(), classes),
+                        on_host(de.host.data(), length), sage::weights(weights.host),
+                        sage::into(result.host.data()));
+    auto const call = [&](sage::exec::cuda const& executor) {
+      loss.value_and_grad(executor, on_device(z.device, classes), on_device(e.device, length),
+                          sage::device_view(labels.device, rows), on_device(dz.device, classes),
+                          on_device(de.device, length),
+                          sage::weights(sage::device_view(weights.device, rows)), sage::into(result.device));
+    };
+    call({});
+    require(cudaDeviceSynchronize());
+    auto const r = result.computed()[0], s = result.host[0];
+    auto const agrees = [&](float x, float expected, char const* term) {
+      expect(std::abs(x - expected) <= tolerance<float>() * std::abs(expected), what + ": " + term);
+    };
+    agrees(r.value, s.value, "value");
+    agrees(r.classification, s.classification, "classification");
+    agrees(r.positive_classification, s.positive_classification, "positive classification");
+    agrees(r.triplet, s.triplet, "triplet");
+    agrees(r.consistency, s.consistency, "consistency");
+    expect(r.active == s.active && r.non_finite == 0, what + ": counts");
+    auto const of_logits = dz.computed(), of_embeddings = de.computed();
+    expect(relative_error(of_logits, dz.host) <= tolerance<float>(), what + ": gradient of the logits");
+    expect(relative_error(of_embeddings, de.host) <= tolerance<float>(),
+           what + ": gradient of the embeddings");
+
+    both<unsigned char> memory(
+        std::vector<unsigned char>(static_cast<std::size_t>(sage::exec::cuda_workspace_bytes(rows) + 256)));
+    replay([&](cudaStream_t stream) {
+      call({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
+    });
+    auto const again = result.computed()[0];
+    expect(std::memcmp(&again.value, &r.value, sizeof again.value) == 0, what + ": value of a graph");
+    expect(dz.computed() == of_logits && de.computed() == of_embeddings, what + ": gradients of a graph");
+  }
 }
 
 template <class F>
@@ -213,6 +288,7 @@ int main() {
   compare<float>("cross_entropy_loss", [&](auto const& e, auto z, auto, auto, auto y, auto g, auto into) {
     cross_entropy.value_and_grad(e, z, y, g, into);
   });
+  compare_complete_loss();
   refuse_mistakes();
   if (failures == 0) std::printf("all agree\n");
   return failures == 0 ? 0 : 1;

@@ -12,6 +12,7 @@
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/degradation.hpp>
 #include <sage/loss/divergences.hpp>
+#include <sage/loss/sage.hpp>
 #include <sage/loss/triplet_margin.hpp>
 #include <sage/tensor/device_view.hpp>
 
@@ -62,5 +63,26 @@ void every_loss(element* memory, int* labels, void* result) {
   contrastive_loss<>{}.value_and_grad(exec::cuda{}, o.x(), o.x(), o.y(), o.x(), skip, into(o.result));
   cross_entropy_loss{}.value_and_grad(exec::cuda{}, o.x(), o.y(), o.x(), into(o.result));
   cross_entropy_loss{}.value_and_grad(exec::cuda{}, o.x(), o.x(), o.x(), skip, into(o.result));
+  cross_entropy_loss{}.value_and_grad(exec::cuda{}, o.x(), o.y(), o.x(),
+                                      class_weights(device_view(memory, 8)), into(o.result));
   cross_entropy_loss{}.per_sample(exec::cuda{}, o.x(), o.y(), device_view(memory, 8));
+}
+
+namespace {
+template <class... Losses>
+void of_views(operands const& o) {
+  auto const three = sage::views(o.x(), o.x(), o.x());
+  sage::sage_result<sage::accumulator_t<element>>* const result = nullptr;
+  (Losses{}.value_and_grad(sage::exec::cuda{}, three, three, o.y(), three, three, sage::into(result)), ...);
+}
+
+}  // namespace
+
+void every_complete_loss(element* memory, int* labels) {
+  operands const o{memory, labels, nullptr};
+  using namespace sage;
+  of_views<sage_loss<>, sage_loss<lp, total_variation, toward_uniform<>>,
+           sage_loss<normalized_euclidean, jensen_shannon, rank<>>>(o);
+  auto const three = views(o.x(), o.x(), o.x());
+  sage_loss<>{}.per_sample(exec::cuda{}, three, three, o.y(), device_view(o.memory, 8));
 }

@@ -1,5 +1,6 @@
 #include "catch.hpp"
 
+#include <sage/exec/fused_rows.hpp>
 #include <sage/exec/row_layout.hpp>
 
 #include <initializer_list>
@@ -10,6 +11,7 @@ using sage::index_t;
 using sage::exec::row_layout;
 using sage::exec::row_policy;
 using sage::exec::row_shape;
+using sage::exec::detail::fused_layout;
 
 constexpr row_layout triplet(index_t rows, index_t length) {
   return row_policy::layout_of({.rows = rows, .length = length, .element_bytes = 4, .state_bytes = 8});
@@ -63,6 +65,30 @@ TEST_CASE("Kept values stay in shared memory as long as a block has room, and ar
   CHECK_FALSE(triplet(4096, 3000).keeps);
   // 24 bytes at each of 32 positions: 128 rows would need 96 KiB.
   CHECK(divergence(1 << 20, 32).block_threads == 64);
+}
+
+TEST_CASE("In a fused launch rows are worked by threads, warps or blocks of 256, and never divided") {
+  auto const fused = [](row_shape const& s) { return fused_layout(row_policy::layout_of(s), s, 3000); };
+  // 32 bytes at each of 4 positions of 256 rows fit beside what warps exchange; at each of 8 they do not.
+  row_shape const tiny{.rows = 256, .length = 4, .kept_bytes = 32, .one_at_a_time = true};
+  CHECK(fused(tiny) == row_layout{1, 256, 1, 1, true, 32768});
+  CHECK(fused({.rows = 1 << 17, .length = 8, .kept_bytes = 32, .one_at_a_time = true}).threads_per_row == 32);
+  CHECK(fused({.rows = 256, .length = 70, .kept_bytes = 32}) == row_layout{32, 256, 32, 1, true, 17920});
+  CHECK(fused({.rows = 4096, .length = 1000, .kept_bytes = 32}) ==
+        row_layout{256, 256, 1024, 1, true, 32000});
+  CHECK(fused({.rows = 64, .length = 2000, .kept_bytes = 32}) == row_layout{256, 256, 64, 1, false, 0});
+  CHECK(fused({.rows = 2, .length = 1 << 20}).blocks_per_row == 1);
+  for_each_shape([&](row_shape const& s) {
+    row_layout const l = fused(s);
+    CAPTURE(s.rows, s.length, s.element_bytes, s.kept_bytes);
+    CHECK((l.threads_per_row == 1 || l.threads_per_row == 32 || l.threads_per_row == 256));
+    CHECK((l.block_threads == 256 && l.blocks_per_row == 1));
+    CHECK(l.shared_bytes + 3000 <= row_policy::shared_limit);
+    CHECK((l.blocks > 0) == (s.rows > 0));
+    CHECK(l.blocks <= row_policy::most_fused_blocks);
+    if (l.blocks < row_policy::most_fused_blocks) CHECK(l.blocks * l.rows_per_block() >= s.rows);
+    if (s.kept_bytes > 0 && l.threads_per_row < 256) CHECK(l.keeps);
+  });
 }
 
 TEST_CASE("Every layout is one that a GPU can launch: whole warps, enough blocks, 48 KiB of shared memory") {

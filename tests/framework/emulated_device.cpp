@@ -40,6 +40,7 @@ struct sage::libtorch::detail::accelerator_of_source<void> {
 
 #include <sage/framework/libtorch/binary_cross_entropy_loss.hpp>
 #include <sage/framework/libtorch/cross_entropy_loss.hpp>
+#include <sage/framework/libtorch/nt_xent_loss.hpp>
 #include <sage/framework/libtorch/sage_loss.hpp>
 #include <sage/framework/libtorch/triplet_margin_loss.hpp>
 
@@ -227,6 +228,15 @@ TEST_CASE(
     CHECK(relative_error(g[0], e[0]) < 1e-3);
     CHECK(relative_error(g[2], e[2]) < 8e-3);
   }
+}
+
+TEST_CASE("a loss of whole batches says of tensors of a device that it runs on the CPU only") {
+  auto const x = normal({3, 4}, at::kFloat);
+  CHECK_THROWS_WITH(
+      on_device([&] {
+        return st::nt_xent_loss(x, at::tensor({0, 1, 0}, at::kLong));
+      }),
+      "nt_xent_loss: embeddings lives on cpu; this loss runs on the CPU only for now: pass tensors.cpu()");
 }
 
 TEST_CASE("tensors of other devices are refused in one sentence, before anything is computed") {

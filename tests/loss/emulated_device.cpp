@@ -116,6 +116,40 @@ TEST_CASE("On a device labels may be of any integer type, and ignored ones count
   check(std::uint64_t{});
 }
 
+TEST_CASE(
+    "On a device weights of classes weigh losses, gradients and the divisor of the mean as on the host") {
+  index_t const rows = 7, classes = 5;
+  rows_of z(rows, classes, 1), t(rows, classes, 6), g(rows, classes, 2), h(rows, classes, 2),
+      w(1, classes, 5);
+  for (float& x : w.x) x = std::abs(x);
+  w.x[1] = 0;
+  std::vector<int> const labels{0, 4, 100, 2, 1, 1, 3};
+  std::vector<float> const samples{1, 0.5f, 1, 0, 2, 1, 1};
+  auto const weights =
+      sage::class_weights(sage::strided_view<float const, 1>{w.x.data(), sage::extents{classes}});
+  for (auto const how : all_reductions) {
+    sage::cross_entropy_loss const loss{.label_smoothing = 0.1, .ignore_index = 100, .reduction = how};
+    auto const expected = loss.value_and_grad(sage::exec::scalar{}, z.view(), labels, h.view(), weights,
+                                              sage::weights(samples));
+    auto const with_probabilities =
+        loss(sage::exec::scalar{}, z.view(), t.view(), weights, sage::weights(samples));
+    for_each_layout([&] {
+      result r;
+      CAPTURE(any_layout::name(), static_cast<int>(how));
+      loss.value_and_grad(device{}, z.view(), labels, g.view(), weights, sage::weights(samples),
+                          sage::into(&r));
+      CHECK(same(r, expected));
+      CHECK(near(g.x, h.x));
+      loss(device{}, z.view(), t.view(), weights, sage::weights(samples), sage::into(&r));
+      CHECK(same(r, with_probabilities));
+    });
+  }
+  std::vector<int> const no_class{0, 4, 5, 2, 1, 1, 3};
+  result r;
+  sage::cross_entropy_loss{}(device{}, z.view(), no_class, weights, sage::into(&r));
+  CHECK((std::isnan(r.value) && r.non_finite == 1));
+}
+
 TEST_CASE("On a device a label that is no class makes its own row NaN, and no other") {
   index_t const rows = 4, classes = 3;
   rows_of z(rows, classes, 1), g(rows, classes, 2);

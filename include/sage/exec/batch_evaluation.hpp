@@ -17,8 +17,14 @@ namespace exec {
 
 namespace detail {
 
-/// What an evaluation needs at most beside a number for each row: the sums of blocks, and the states of divided rows.
-inline constexpr index_t batch_memory_beside_rows = index_t(128) << 10;
+/// What an evaluation needs at most beside its losses of each row: the sums of blocks, and the states of divided rows.
+inline constexpr index_t batch_memory_beside_rows = index_t(160) << 10;
+inline constexpr index_t most_losses_of_row = 5;  // sage_loss
+
+/// Bytes that suffice for every evaluation.
+constexpr index_t batch_workspace_bytes(index_t rows) noexcept {
+  return rows * most_losses_of_row * static_cast<index_t>(sizeof(double)) + batch_memory_beside_rows;
+}
 
 /// Memory for one evaluation: the losses of the rows, the sums of blocks, the factor of the gradients, and the states of
 /// divided rows, one behind the other.

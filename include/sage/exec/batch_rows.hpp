@@ -101,6 +101,7 @@ class row_numbers {
 template <class A>
 struct batch_row : row_parameters<A> {
   A weight = A(1);
+  A share = A(1);        // what multiplies it in the divisor of the mean
   bool invalid = false;  // its label is no class: loss and gradients are NaN
 };
 
@@ -112,6 +113,8 @@ struct batch_rows {
   row_numbers labels, weights, upstreams;
   index_t ignore_index = 0, classes = 0;
   A factor = A(1);               // multiplies the upstream of every row
+  T const* shares = nullptr;     // of every label, for the divisor of the mean; null: 1
+  index_t between_shares = 0;
   A const* factor_at = nullptr;  // stands for it where the divisor of the mean is known to the device only
 
   SAGE_HD batch_row<A> parameters_of(index_t i) const noexcept {
@@ -126,6 +129,8 @@ struct batch_rows {
       r.skipped = r.skipped || r.weight == A(0);
     }
     if (r.skipped) r.weight = A(0);
+    if (shares != nullptr && !r.skipped && !r.invalid)
+      r.share = static_cast<A>(shares[r.label * between_shares]);
     r.upstream = r.weight;
     if (upstreams && !r.skipped) r.upstream = r.upstream * upstreams.template get<A, T>(i);
     r.upstream = r.upstream * (factor_at != nullptr ? *factor_at : factor);
@@ -150,13 +155,24 @@ struct batch_reduction {
   A upstream = A(1);    // ∂L/∂(value)
 };
 
+// Defined in batch_evaluation.hpp and fused_evaluation.hpp, which device executors include and losses need not.
+template <class A>
+struct batch_term;
+template <class T>
+struct term_rows;
+template <class Formula, int... At>
+struct joined_term;
+template <int Inputs, class... Terms>
+struct joined_formula;
+template <class T, int Operands, int Terms, class... Formulas>
+struct fused_family;
 namespace detail {
-
-// Defined in batch_evaluation.hpp, which device executors include and losses need not.
 template <class Device, class Problem>
 class batch_evaluation;
-
+template <class Device, class T, class... Family>
+class fused_evaluation;
 }  // namespace detail
+
 }  // namespace exec
 SAGE_ABI_END
 }  // namespace sage

@@ -110,7 +110,7 @@ struct sum_work {
       t.non_finite += sage::detail::is_non_finite(l);
       counts = counts || above;
     }
-    if (counts) t.divisor = t.divisor + wide(r.weight);
+    if (counts) t.divisor = t.divisor + wide(r.weight) * wide(r.share);
   }
 
   SAGE_HD void conclude(batch_totals<A> const& t) const {

@@ -34,6 +34,29 @@ concept concludes = requires(Formula const& f, State const& s, Earlier const&...
   f.conclude(s, earlier...);
 };
 
+/// What a formula knows of its place in a row of these parameters.
+template <class Formula, class A>
+SAGE_HD row<A> place_of(row_parameters<A> const& p, index_t length) noexcept {
+  return {0, p.label, static_cast<A>(length), p.upstream};
+}
+
+/// Has a formula several losses?
+template <class Formula>
+concept has_terms = requires {
+  Formula::terms;
+};
+
+/// The losses of row i of N: one, or term after term.
+template <class A>
+SAGE_HD void store_losses(A* losses, index_t, index_t i, A const& loss) {
+  losses[i] = loss;
+}
+template <class A, int Terms>
+SAGE_HD void store_losses(A* losses, index_t rows, index_t i, lanes<A, Terms> const& loss) {
+  SAGE_UNROLL
+  for (int t = 0; t < Terms; ++t) losses[t * rows + i] = loss[t];
+}
+
 /// Has nobody checked a row's label?
 template <class Parameters>
 concept may_be_invalid = requires(Parameters const& p) {
@@ -111,16 +134,19 @@ class cooperative_row {
     }
   }
 
-  SAGE_HD void operator()() const {
-    auto const parameters = p_.parameters_of(i_);
+  SAGE_HD void operator()() const { (*this)(p_.parameters_of(i_)); }
+
+  /// The row by the parameters given.
+  template <class Parameters>
+  SAGE_HD void operator()(Parameters const& parameters) const {
     bool invalid = false;
     if constexpr (may_be_invalid<std::remove_cvref_t<decltype(parameters)>>) invalid = parameters.invalid;
     if (parameters.skipped || invalid) {
       if constexpr (writes) without_evaluation(invalid);
       return;
     }
-    row<A> const r{0, parameters.label, static_cast<A>(p_.length), parameters.upstream};
-    run(passes{}, r, [](lanes<A, inputs> const&, row<A> const&, values const&) {});
+    auto const r = place_of<formula_type>(parameters, p_.length);
+    run(passes{}, r, [](lanes<A, inputs> const&, auto const&, values const&) {});
   }
 
  private:
@@ -129,23 +155,28 @@ class cooperative_row {
   // Loss 0 and gradients 0, or all NaN where the row has no meaning.
   SAGE_HD void without_evaluation(bool invalid) const {
     A const x = invalid ? math::infinity<A>() * A(0) : A(0);
-    store_loss(x);
+    if constexpr (has_terms<formula_type>) {
+      store_loss(repeated<formula_type::terms>(x));
+    } else {
+      store_loss(x);
+    }
     if (!p_.with_gradient) return;
     group_.for_each([&](int rank) {
       for (index_t c = first_ + rank; c < last_; c += Group::size) chunks_.fill(c, x);
     });
   }
 
-  SAGE_HD void store_loss(A const& loss) const {
+  template <class Loss>
+  SAGE_HD void store_loss(Loss const& loss) const {
     if (p_.losses == nullptr || part_.number != 0) return;
     group_.for_each([&](int rank) {
-      if (rank == 0) p_.losses[i_] = loss;
+      if (rank == 0) store_losses(p_.losses, p_.rows, i_, loss);
     });
   }
 
   // `refill(x, at, kept)` runs again, at one position, the passes before this one.
-  template <class State, class... Later, class Refill, class... Earlier>
-  SAGE_HD void run(pass_list<State, Later...>, row<A> const& r, Refill const& refill,
+  template <class State, class... Later, class Row, class Refill, class... Earlier>
+  SAGE_HD void run(pass_list<State, Later...>, Row const& r, Refill const& refill,
                    Earlier const&... earlier) const {
     constexpr int pass = sizeof...(Earlier);
     typename Group::template own<State> part{};
@@ -153,7 +184,7 @@ class cooperative_row {
       group_.for_each([&](int rank) {
         for (index_t c = first_ + rank; c < last_; c += Group::size)
           chunks_.visit(c, [&](lanes<A, inputs> const& x, index_t j) {
-            at_position(x, j, r, refill, [&](row<A> const& at, values const& kept_here) {
+            at_position(x, j, r, refill, [&](Row const& at, values const& kept_here) {
               accumulate(p_.formula, part[rank], x, at, kept_here, earlier...);
             });
           });
@@ -172,7 +203,7 @@ class cooperative_row {
     } else if constexpr (recomputes) {
       go_on(
           pass_list<Later...>{}, r, total,
-          [&](lanes<A, inputs> const& x, row<A> const& at, values const& kept_here) {
+          [&](lanes<A, inputs> const& x, Row const& at, values const& kept_here) {
             refill(x, at, kept_here);
             State unused{};
             accumulate(p_.formula, unused, x, at, kept_here, earlier...);
@@ -183,25 +214,25 @@ class cooperative_row {
     }
   }
 
-  template <class... Later, class State, class Refill, class... Earlier>
-  SAGE_HD void go_on(pass_list<Later...>, row<A> const& r, State const& total, Refill const& refill,
+  template <class... Later, class Row, class State, class Refill, class... Earlier>
+  SAGE_HD void go_on(pass_list<Later...>, Row const& r, State const& total, Refill const& refill,
                      Earlier const&... earlier) const {
-    if constexpr (concludes<formula_type, State, row<A>, Earlier...>) {
+    if constexpr (concludes<formula_type, State, Row, Earlier...>) {
       run(pass_list<Later...>{}, r, refill, earlier..., p_.formula.conclude(total, r, earlier...));
     } else {
       run(pass_list<Later...>{}, r, refill, earlier..., total);
     }
   }
 
-  template <class Refill, class... Earlier>
-  SAGE_HD void run(pass_list<>, row<A> const& r, Refill const& refill, Earlier const&... earlier) const {
+  template <class Row, class Refill, class... Earlier>
+  SAGE_HD void run(pass_list<>, Row const& r, Refill const& refill, Earlier const&... earlier) const {
     auto const result = p_.formula.finalize(r, earlier...);
     store_loss(result.loss);
     if (!p_.with_gradient) return;
     group_.for_each([&](int rank) {
       for (index_t c = first_ + rank; c < last_; c += Group::size)
         chunks_.write(c, [&](lanes<A, inputs> const& x, index_t j) {
-          return at_position(x, j, r, refill, [&](row<A> const& at, values const& kept_here) {
+          return at_position(x, j, r, refill, [&](Row const& at, values const& kept_here) {
             return gradient(p_.formula, x, at, kept_here, result);
           });
         });
@@ -209,10 +240,10 @@ class cooperative_row {
   }
 
   // f(place, kept values) at position j. The kept values stand in the row's memory, or are computed again.
-  template <class Refill, class F>
-  SAGE_HD auto at_position(lanes<A, inputs> const& x, index_t j, row<A> const& r, Refill const& refill,
+  template <class Row, class Refill, class F>
+  SAGE_HD auto at_position(lanes<A, inputs> const& x, index_t j, Row const& r, Refill const& refill,
                            F const& f) const {
-    row<A> at = r;
+    Row at = r;
     at.column = j;
     if constexpr (recomputes) {
       A again[kept];

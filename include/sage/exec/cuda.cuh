@@ -8,6 +8,7 @@
 #include <sage/exec/cuda_groups.cuh>
 #include <sage/exec/cuda_halves.cuh>
 #include <sage/exec/executor.hpp>
+#include <sage/exec/fused_evaluation.hpp>
 #include <sage/exec/row_layout.hpp>
 
 #include <cuda_runtime.h>
@@ -37,9 +38,7 @@ struct cuda_workspace {
   void* data = nullptr;
   index_t bytes = 0;
 };
-constexpr index_t cuda_workspace_bytes(index_t rows) noexcept {
-  return rows * static_cast<index_t>(sizeof(double)) + detail::batch_memory_beside_rows;
-}
+constexpr index_t cuda_workspace_bytes(index_t rows) noexcept { return detail::batch_workspace_bytes(rows); }
 
 namespace detail {
 
@@ -89,9 +88,8 @@ class cuda_memory {
 /// one architecture; exp, log and their like are those of the CUDA toolkit.
 ///
 /// Runs:      triplet_margin_loss, contrastive_loss, consistency_loss, binary_consistency_loss, degradation_loss,
-///            cross_entropy_loss and binary_cross_entropy_loss, with every distance, divergence and check, but without
-///            weights of classes and labels; all other losses on the host only. saliency_pair, with its adjoint, and
-///            saliency_map.
+///            cross_entropy_loss, binary_cross_entropy_loss and sage_loss, with every distance, divergence and check; all
+///            other losses on the host only. saliency_pair, with its adjoint, and saliency_map.
 /// Precision: as on the host, where the same formulas run; halves are accumulated in float and rounded once.
 /// Edge:      labels and weights are on the device, where nobody has checked them: a label that is no class gives NaN for
 ///            its row; a weight that is negative or not finite counts as it is.
@@ -99,7 +97,9 @@ class cuda_memory {
 ///            device's, a launch that fails; before any write unless the device itself fails. What a kernel does wrong
 ///            is reported by a later call, as with every kernel. shape_error, argument_error as on the host.
 /// Cost:      one launch for the rows (very long rows: one for each pass), one or two for the value, one or two for the
-///            divisor of a weighted mean before the gradients; mean_active takes the rows twice.
+///            divisor of a weighted mean before the gradients; mean_active takes the rows twice. sage_loss: one launch for
+///            all of this, behind one memset of 8 bytes (none for backward); more than 2048 rows are counted by one
+///            launch before; per_sample two. Its rows are never divided among blocks.
 ///            Without a workspace cudaMallocAsync, which devices without memory pools refuse, and which is cheap only as
 ///            long as the pool keeps its memory (cudaMemPoolAttrReleaseThreshold).
 /// Compile:   nvcc, C++20, without --use_fast_math, which would change the precision. Sources that include this header run
@@ -140,6 +140,12 @@ struct cuda {
     config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
     config.stream = stream;
     sage::detail::require_cuda(cudaLaunchKernelEx(&config, &detail::run_blocks<Work>, work), "a launch");
+  }
+
+  /// Zeros, before the next launch.
+  void clear(void* data, index_t bytes) const {
+    sage::detail::require_cuda(cudaMemsetAsync(data, 0, static_cast<std::size_t>(bytes), stream),
+                               "clearing the workspace");
   }
 };
 

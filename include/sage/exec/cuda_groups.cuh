@@ -112,6 +112,26 @@ struct cuda_block {
     f(cuda_group<Threads>{}, 0);
 #endif
   }
+  SAGE_HD void sync() const noexcept {
+#if defined(__CUDA_ARCH__)
+    __syncthreads();
+#endif
+  }
+  SAGE_HD bool is_last([[maybe_unused]] unsigned* arrivals) const noexcept {
+#if defined(__CUDA_ARCH__)
+    __shared__ bool last;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      __threadfence();  // others see what this block wrote before they see that it has arrived
+      last = atomicAdd(arrivals, 1u) == gridDim.x - 1;
+      __threadfence();
+    }
+    __syncthreads();
+    return last;
+#else
+    return true;
+#endif
+  }
 };
 
 /// How many blocks a multiprocessor shall have registers for: one, or what a work says.

@@ -5,6 +5,7 @@
 #include <sage/core/memory_space.hpp>
 #include <sage/exec/batch_evaluation.hpp>
 #include <sage/exec/cooperative_group.hpp>
+#include <sage/exec/fused_evaluation.hpp>
 #include <sage/exec/own_schedule.hpp>
 #include <sage/exec/row_launches.hpp>
 #include <sage/exec/row_layout.hpp>
@@ -79,6 +80,8 @@ class emulated_block {
     emulated_group<Threads> const group{};
     for (int g = 0; g < threads_ / Threads; ++g) f(group, g);
   }
+  SAGE_HD void sync() const noexcept {}
+  SAGE_HD bool is_last(unsigned* arrivals) const noexcept { return index_t(++*arrivals) == count_; }
 
  private:
   index_t number_, count_;
@@ -132,6 +135,9 @@ struct emulated_device {
   template <class Work>
   void launch(index_t blocks, int threads, index_t shared_bytes, Work const& work) const {
     detail::emulated_launch{}(blocks, threads, shared_bytes, work);
+  }
+  void clear(void* data, index_t bytes) const noexcept {
+    for (index_t i = 0; i < bytes; ++i) static_cast<unsigned char*>(data)[i] = 0;
   }
 
   /// Full of NaN, as the shared memory.

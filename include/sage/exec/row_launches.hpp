@@ -32,11 +32,26 @@ index_t part_bytes(Problem const& p, row_layout const& l) noexcept {
   return l.blocks_per_row > 1 ? p.rows * l.blocks_per_row * state_bytes<passes>::sum : 0;
 }
 
+/// Memory of Kept values at every position of the row that a group of a block works on, of the block's shared memory.
+/// Members of a warp and threads of a block stand side by side in every slot: no two in one bank.
+template <int Threads, int Kept, class A>
+SAGE_HD kept_memory<A> kept_of(A* shared, int group, int groups, index_t length) noexcept {
+  if constexpr (Kept == 0) {
+    return {};
+  } else if constexpr (Threads == 1) {
+    return {shared + group, groups, index_t(groups) * Kept};
+  } else {
+    return {shared + length * Kept * group, length, 1};
+  }
+}
+
 /// What the blocks of one launch do: the rows, Threads to each. A block has
 ///
 ///   index_t number() const, count() const;     // of the block in the launch, and of all of them
 ///   unsigned char* shared() const;             // the launch's shared memory
 ///   template <int Threads> void for_each_group(F f) const;   // f(group, its number), by every group of the block
+///   void sync() const;                         // what the block wrote is seen by all of it behind this
+///   bool is_last(unsigned* arrivals) const;    // of all blocks to come here, once each? It sees what they wrote.
 template <class Problem, int Threads, bool Keeps, int Stage = whole_row>
 struct row_work {
   static constexpr int most_threads = Threads == row_policy::large_block ? Threads : row_policy::small_block;
@@ -50,7 +65,9 @@ struct row_work {
   template <class Block>
   SAGE_HD void operator()(Block const& block) const {
     block.template for_each_group<Threads>([&](auto const& group, int number) {
-      kept_memory<A> const memory = kept_of(reinterpret_cast<A*>(block.shared()), number);
+      constexpr int kept = Keeps ? kept_by<typename Problem::formula_type> : 0;
+      auto const memory =
+          kept_of<Threads, kept>(reinterpret_cast<A*>(block.shared()), number, groups, problem.length);
       if constexpr (Stage == whole_row) {
         for (index_t i = block.number() * groups + number; i < problem.rows; i += block.count() * groups)
           cooperative_row<std::remove_cvref_t<decltype(group)>, Problem, Keeps>(group, problem, i, memory)();
@@ -62,19 +79,6 @@ struct row_work {
                                                                                        memory, part)();
       }
     });
-  }
-
- private:
-  // Members of a warp and threads of a block stand side by side in every slot: no two in one bank.
-  SAGE_HD kept_memory<A> kept_of(A* shared, int number) const noexcept {
-    constexpr int kept = kept_by<typename Problem::formula_type>;
-    if constexpr (!Keeps || kept == 0) {
-      return {};
-    } else if constexpr (Threads == 1) {
-      return {shared + number, groups, index_t(groups) * kept};
-    } else {
-      return {shared + problem.length * kept * number, problem.length, 1};
-    }
   }
 };
 

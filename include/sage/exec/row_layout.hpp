@@ -28,7 +28,7 @@ struct row_layout {
 
   friend constexpr bool operator==(row_layout const&, row_layout const&) = default;
 
-  constexpr int rows_per_block() const noexcept { return block_threads / threads_per_row; }
+  SAGE_HD constexpr int rows_per_block() const noexcept { return block_threads / threads_per_row; }
 };
 
 /// The policy. Its constants are of no particular device, for the layout decides the order of the sums: a batch has the
@@ -55,6 +55,8 @@ struct row_policy {
   static constexpr index_t elements_of_part = index_t(1) << 13;
   static constexpr index_t most_parts = 64;
   static constexpr index_t most_blocks = index_t(1) << 20;
+  static constexpr index_t most_fused_blocks =
+      1024;  // for each family of rows: the last block joins the sums of all
 
   static constexpr row_layout layout_of(row_shape const& s) noexcept {
     row_layout r;

@@ -2,7 +2,7 @@
 /// SAGE in LibTorch: differentiable functions and modules on at::Tensor; LibTorch's threads as an executor.
 ///
 /// Tensors of one call are on one device. Those of the CPU are worked on LibTorch's threads, always. CUDA tensors are taken in
-/// sources that nvcc compiles, against a LibTorch built for CUDA, by the losses of rows and sage_loss: on the current stream,
+/// sources that nvcc compiles, against a LibTorch built for CUDA, by the losses of rows, sage_loss and augmentation: on the current stream,
 /// without waiting for it, with memory of LibTorch's allocator, so that a CUDA graph may capture the call. The results are
 /// tensors of the device. In a region of automatic mixed precision (at::autocast) a loss of halves is a loss of floats.
 ///

@@ -133,10 +133,10 @@ decltype(auto) take_apart(F const& f, Args&&... args) {
       [&]<class Executor, class... Rest>(Executor const& executor, Rest&&... rest) -> decltype(auto) {
         // Of Executor, so that it is asked where the lambda is used.
         constexpr bool runs_here = Where == runs::anywhere || !exec::device_executor<Executor>;
-        static_assert(
-            runs_here,
-            "sage: this loss runs on the host only for now; on a device run the triplet, contrastive, "
-            "(binary) consistency, degradation and (binary) cross entropy losses");
+        static_assert(runs_here,
+                      "sage: this loss runs on the host only for now; on a device run sage_loss and the "
+                      "triplet, contrastive, "
+                      "(binary) consistency, degradation and (binary) cross entropy losses");
         if constexpr (!runs_here) {
           return;
         } else if constexpr (exec::device_executor<Executor>) {

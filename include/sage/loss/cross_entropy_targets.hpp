@@ -31,17 +31,11 @@ struct cross_entropy_options<weighted_labels> {
   static constexpr char const* input_names[2] = {"logits", "class_weights"};
   static constexpr char const* gradient_names[1] = {"d_logits"};
   static constexpr bool has_labels = true;
-  static constexpr int column_inputs = 1;
+  static constexpr int column_inputs = 1, share_input = 1;  // the mean divides by the weights of the labels
   static constexpr index_t smallest_length = 1;
 
   target_cross_entropy_formula<weighted_labels> formula() const noexcept { return {{}, label_smoothing}; }
   void validate() const {}  // done for cross_entropy_loss
-
-  /// The mean divides by the sum of the weights of the labels.
-  template <class Problem>
-  static typename Problem::accumulator share(Problem const& p, index_t label) {
-    return static_cast<typename Problem::accumulator>(p.in[1].row(0)[label * p.in[1].stride]);
-  }
 };
 
 template <class Targets>

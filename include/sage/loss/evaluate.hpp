@@ -31,8 +31,8 @@ namespace detail {
 ///   auto formula() const;                               // the row program
 ///   void validate() const;                              // throws argument_error for an option out of range
 ///
-/// and, where it has them, `column_inputs`, how many of the last inputs hold one element per column, and
-/// `share(problem, label)`, what a row of that label adds to the divisor of the mean besides its weight.
+/// and, where it has them, `column_inputs`, how many of the last inputs hold one number ≥ 0 per column, and
+/// `share_input`, the one whose element at its label multiplies what a row adds to the divisor of the mean.
 /// Gradients belong to the first inputs, as many as the row program has.
 ///
 /// and forwards its four members here (an aggregate with a base class could not be initialised by designators
@@ -112,6 +112,8 @@ class evaluation {
     return 0;
   }
 
+  static constexpr bool has_shares = requires { Loss::share_input; };
+
   // Counts the arguments and finds the element type, which is that of the first input.
   template <bool Gradients, int Outputs = 0, class Tensors, class F>
   decltype(auto) with_element(Tensors const& tensors, F const& f) const {
@@ -189,9 +191,12 @@ class evaluation {
     if constexpr (!same_type) {
       return;
     } else if constexpr (I >= inputs() - column_inputs()) {
-      static_assert(!is_device_call<Executor>,
-                    "sage: weights of classes and labels are for the host only for now");
       p.in[I] = as_columns(Loss::name, Loss::input_names[I], v, p.in[0]);
+      if constexpr (is_device_call<Executor>) {
+        require_reachable(executor, Loss::input_names[I], p.in[I]);
+      } else {
+        require_column_weights(Loss::name, Loss::input_names[I], p.in[I]);
+      }
     } else {
       if constexpr (I > 0)
         require_same_shape(Loss::name, Loss::input_names[I], v, Loss::input_names[0], first);
@@ -246,15 +251,19 @@ class evaluation {
   // What row i adds to the divisor of the mean.
   template <class Problem, class Table>
   static auto share(Problem const& p, Table& table, index_t i) {
-    if constexpr (requires { Loss::share(p, index_t(0)); }) {
-      return table.skipped(i) ? table.weight(i) : table.weight(i) * Loss::share(p, table.label(i));
+    if constexpr (has_shares) {
+      auto const& shares = p.in[Loss::share_input];
+      using A = typename Problem::accumulator;
+      return table.skipped(i)
+                 ? table.weight(i)
+                 : table.weight(i) * static_cast<A>(shares.row(0)[table.label(i) * shares.stride]);
     } else {
       return table.weight(i);
     }
   }
   template <class Problem, class Table>
   static auto sum_of_shares(Problem const& p, Table& table) {
-    if constexpr (requires { Loss::share(p, index_t(0)); }) {
+    if constexpr (has_shares) {
       wide_t<typename Problem::accumulator> sum(0);
       for (index_t i = 0; i < p.rows; ++i) sum = sum + share(p, table, i);
       return sum;
@@ -269,7 +278,11 @@ class evaluation {
                accumulator_t<E> const& upstream) const {
     if constexpr (is_device_call<Executor>) {
       bound<E, Gradients>(executor, tensors, [&](auto& p, auto const& labels) {
-        auto const b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
+        auto b = batch_of<E>(executor, Loss::name, p, labels, weights, ignored(), classes_of(p.length));
+        if constexpr (has_shares) {
+          b.shares = p.in[Loss::share_input].data;
+          b.between_shares = p.in[Loss::share_input].stride;
+        }
         reduce_on_device<HasValue>(executor, b, loss_.reduction, upstream);
       });
     } else {

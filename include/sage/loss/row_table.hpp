@@ -84,16 +84,13 @@ void require_weights(char const* function, rows_view<W> const& w) {
 }
 inline void require_weights(char const*, none_t) {}
 
-/// One number ≥ 0 for each column of `rows`, as an operand of every row.
+/// One number for each column of `rows`, as an operand of every row.
 template <class View, class T>
 rows_view<T const> as_columns(char const* function, char const* name, View const& v, rows_view<T const> const& rows) {
   require_rank(function, name, v);
   auto const elements = as_elements(v);
   if (elements.rows != rows.length || elements.outer_rank > 1)
     raise<shape_error>(function, ": ", name, " has shape ", shape_text(v), ", expected (", rows.length, ")");
-  for (index_t k = 0; k < elements.rows; ++k)
-    if (T const x = *elements.row(k); !(x >= T(0)) || is_infinite_weight(x))
-      raise<argument_error>(function, ": ", name, "[", k, "] is ", number_in_text(x), ", expected finite and >= 0");
   rows_view<T const> r;
   r.data = elements.data;
   r.rows = rows.rows;
@@ -101,6 +98,15 @@ rows_view<T const> as_columns(char const* function, char const* name, View const
   r.stride = elements.outer[0].stride;
   r.outer[r.outer_rank++] = {rows.rows, 0};
   return r;
+}
+
+/// Throws argument_error unless the number of every column is finite and ≥ 0.
+template <class T>
+void require_column_weights(char const* function, char const* name, rows_view<T const> const& columns) {
+  for (index_t k = 0; k < columns.length; ++k)
+    if (T const x = columns.row(0)[k * columns.stride]; !(x >= T(0)) || is_infinite_weight(x))
+      raise<argument_error>(function, ": ", name, "[", k, "] is ", number_in_text(x),
+                            ", expected finite and >= 0");
 }
 
 /// Throws argument_error unless every label is a class or the ignored index.

@@ -22,16 +22,20 @@ SAGE_ABI_BEGIN
 ///            loss.backward(upstream, z, e, y, d_z, d_e), where z, e, d_z, d_e are sage::views of three tensors each:
 ///            logits, embeddings and their gradients (or sage::skip). An executor may stand first. sage::weights(w) last weighs the
 ///            terms that depend on the saliency map (all but CE(x)); 0 for samples without a usable map.
+///            On a device executor value and value_and_grad end with sage::into(r), r pointing to a sage::sage_result on
+///            the device, and return nothing.
 /// Defaults:  ours, found by experiment (README); the paper's values are not public.
 /// Source:    Crum, Sweet and Czajka, arXiv 2511.12744, for the composition of the terms.
 /// Shapes:    logits (…, K), embeddings (…, D), labels (…) of any integer type, weights (…). Any strides.
 /// Units:     nats for the logit terms, the embedding's distance for the triplet term.
 /// Precision: that of the terms. Halves are computed in float: each loss and gradient element is rounded once.
 /// Edge:      a term of weight 0 is not evaluated and reported as 0; an output no term reaches is set to 0. Samples
-///            with the ignored label are left out of both cross entropies only.
+///            with the ignored label are left out of both cross entropies only. On a device nobody checks labels: one
+///            that is no class makes both cross entropies of its sample, and their gradients, NaN.
 /// Errors:    shape_error, argument_error, before any write. Outputs overlap neither inputs nor each other.
 /// Cost:      one pass over its operands for each term; O(N) memory, on the stack up to 512 rows; for halves up to
-///            6 N (K + D) floats more.
+///            6 N (K + D) floats more. On a device one launch, see sage::exec::cuda: each logit is read once in a pass of
+///            all terms, and each gradient written once.
 /// Example:   examples/quickstart_eigen.cpp
 template <class Distance = normalized_euclidean, class Divergence = jensen_shannon, class Degradation = no_check>
 struct sage_loss {

@@ -2,8 +2,10 @@
 
 #include <sage/core/config.hpp>
 #include <sage/loss/arguments.hpp>
+#include <sage/loss/device_evaluation.hpp>
 #include <sage/loss/gradient_sums.hpp>
 #include <sage/loss/row_table.hpp>
+#include <sage/loss/sage_on_device.hpp>
 #include <sage/loss/sage_operands.hpp>
 #include <sage/loss/sage_terms.hpp>
 #include <sage/loss/views.hpp>
@@ -26,13 +28,18 @@ class sage_evaluation {
 
   template <class... Args>
   auto value(Args&&... args) const {
-    return detail::take_apart(
+    return detail::take_apart<runs::anywhere>(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<0>(weights, tensors, [&](auto const& given, auto const&, auto const&) {
-            return in_accumulator(given, [&](auto const& x) {
-              auto dz = no_gradients(x), de = no_gradients(x);
-              return terms().reduced(executor, x, 1.0, dz, de);
-            });
+          return bound<0>(executor, weights, tensors, [&](auto const& given, auto const&, auto const&) {
+            if constexpr (on_device<decltype(executor)>) {
+              on_a_device().template reduced<true>(executor, given, 1.0, no_gradients(given),
+                                                   no_gradients(given));
+            } else {
+              return in_accumulator(given, [&](auto const& x) {
+                auto dz = no_gradients(x), de = no_gradients(x);
+                return terms().reduced(executor, x, 1.0, dz, de);
+              });
+            }
           });
         },
         std::forward<Args>(args)...);
@@ -40,23 +47,34 @@ class sage_evaluation {
 
   template <class... Args>
   auto value_and_grad(Args&&... args) const {
-    return detail::take_apart(
+    return detail::take_apart<runs::anywhere>(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          return bound<2>(weights, tensors, [&](auto const& given, auto const& shapes, auto const& outputs) {
-            return with_gradients(given, shapes, outputs, [&](auto const& x, auto& dz, auto& de) {
-              return terms().reduced(executor, x, 1.0, dz, de);
-            });
-          });
+          return bound<2>(executor, weights, tensors,
+                          [&](auto const& given, auto const& shapes, auto const& outputs) {
+                            return with_gradients(
+                                executor, given, shapes, outputs, [&](auto const& x, auto& dz, auto& de) {
+                                  if constexpr (on_device<decltype(executor)>) {
+                                    on_a_device().template reduced<true>(executor, x, 1.0, dz, de);
+                                  } else {
+                                    return terms().reduced(executor, x, 1.0, dz, de);
+                                  }
+                                });
+                          });
         },
         std::forward<Args>(args)...);
   }
 
   template <class... Args>
   void per_sample(Args&&... args) const {
-    detail::take_apart(
+    detail::take_apart<runs::anywhere>(
         [this](auto const& executor, auto const& weights, auto const& tensors) {
-          bound<1>(weights, tensors, [&](auto const& given, auto const&, auto const& outputs) {
-            in_accumulator(given, [&](auto const& x) { terms().unreduced(executor, x, std::get<0>(outputs)); });
+          bound<1>(executor, weights, tensors, [&](auto const& given, auto const&, auto const& outputs) {
+            if constexpr (on_device<decltype(executor)>) {
+              on_a_device().unreduced(executor, given, std::get<0>(outputs));
+            } else {
+              in_accumulator(given,
+                             [&](auto const& x) { terms().unreduced(executor, x, std::get<0>(outputs)); });
+            }
           });
         },
         std::forward<Args>(args)...);
@@ -64,23 +82,34 @@ class sage_evaluation {
 
   template <class... Args>
   void backward(Args&&... args) const {
-    detail::take_apart_backward(
+    detail::take_apart_backward<runs::anywhere>(
         [this](auto const& executor, auto const& upstream, auto const& weights, auto const& tensors) {
-          bound<2>(weights, tensors, [&](auto const& given, auto const& shapes, auto const& outputs) {
-            with_gradients(given, shapes, outputs, [&](auto const& x, auto& dz, auto& de) {
-              with_upstream<double>(
-                  upstream, [&](auto const& u) { terms().weighted_rows(executor, x, u, dz, de); },
-                  [&](double u) { terms().reduced(executor, x, u, dz, de); });
-            });
-          });
+          bound<2>(
+              executor, weights, tensors, [&](auto const& given, auto const& shapes, auto const& outputs) {
+                with_gradients(executor, given, shapes, outputs, [&](auto const& x, auto& dz, auto& de) {
+                  if constexpr (on_device<decltype(executor)>) {
+                    with_upstream<double>(
+                        upstream, [&](auto const& u) { on_a_device().weighted_rows(executor, x, u, dz, de); },
+                        [&](double u) { on_a_device().template reduced<false>(executor, x, u, dz, de); });
+                  } else {
+                    with_upstream<double>(
+                        upstream, [&](auto const& u) { terms().weighted_rows(executor, x, u, dz, de); },
+                        [&](double u) { terms().reduced(executor, x, u, dz, de); });
+                  }
+                });
+              });
         },
         std::forward<Args>(args)...);
   }
 
  private:
+  template <class Executor>
+  static constexpr bool on_device = is_device_call<std::remove_cvref_t<Executor>>;
+
   // Calls f(operands, shapes of logits and embeddings, tuple of the arguments behind the labels).
-  template <int Outputs, class Weights, class Tensors, class F>
-  decltype(auto) bound(Weights const& weights, Tensors const& tensors, F const& f) const {
+  template <int Outputs, class Executor, class Weights, class Tensors, class F>
+  decltype(auto) bound(Executor const& executor, Weights const& weights, Tensors const& tensors,
+                       F const& f) const {
     constexpr bool counts = std::tuple_size_v<Tensors> == 3 + Outputs;
     static_assert(counts,
                   "sage: sage_loss takes sage::views of the logits, sage::views of the embeddings and the labels; "
@@ -88,29 +117,31 @@ class sage_evaluation {
                   "sage::weights(w) last; backward takes the upstream gradient before all of them");
     if constexpr (counts)
       return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
-        return bind(weights, std::get<0>(tensors), std::get<1>(tensors), std::get<2>(tensors), f,
+        return bind(executor, weights, std::get<0>(tensors), std::get<1>(tensors), std::get<2>(tensors), f,
                     std::tie(std::get<3 + I>(tensors)...));
       }(std::make_index_sequence<static_cast<std::size_t>(Outputs)>{});
   }
 
-  template <class Weights, class Z, class H, class Labels, class F, class Outputs>
-  decltype(auto) bind(Weights const& weights, Z const& z, H const& e, Labels const& labels, F const& f,
-                      Outputs const& outputs) const {
+  template <class Executor, class Weights, class Z, class H, class Labels, class F, class Outputs>
+  decltype(auto) bind(Executor const& executor, Weights const& weights, Z const& z, H const& e,
+                      Labels const& labels, F const& f, Outputs const& outputs) const {
     constexpr bool given_as_views = is_views<Z> && is_views<H>;
     static_assert(given_as_views, "sage: logits and embeddings are given as sage::views(x, plus, minus)");
     if constexpr (given_as_views)
-      return with_element_of(Loss::name, "logits", z.x, [&]<class E>(std::type_identity<E>) -> decltype(auto) {
-        return with_labels(Loss::name, labels, [&](auto const& y) -> decltype(auto) {
-          return bind_views<E>(weights, y, f, outputs, evaluated(z.x), evaluated(z.plus), evaluated(z.minus),
-                               evaluated(e.x), evaluated(e.plus), evaluated(e.minus));
-        });
-      });
+      return with_element_of(
+          Loss::name, "logits", z.x, [&]<class E>(std::type_identity<E>) -> decltype(auto) {
+            return with_labels(Loss::name, labels, [&](auto const& y) -> decltype(auto) {
+              return bind_views<E>(executor, weights, y, f, outputs, evaluated(z.x), evaluated(z.plus),
+                                   evaluated(z.minus), evaluated(e.x), evaluated(e.plus), evaluated(e.minus));
+            });
+          });
   }
 
-  template <class E, class Weights, class Labels, class F, class Outputs, class Z, class Zp, class Zm, class H,
-            class Hp, class Hm>
-  decltype(auto) bind_views(Weights const& weights, Labels const& labels, F const& f, Outputs const& outputs, Z const& z,
-                            Zp const& zp, Zm const& zm, H const& e, Hp const& ep, Hm const& em) const {
+  template <class E, class Executor, class Weights, class Labels, class F, class Outputs, class Z, class Zp,
+            class Zm, class H, class Hp, class Hm>
+  decltype(auto) bind_views(Executor const& executor, Weights const& weights, Labels const& labels,
+                            F const& f, Outputs const& outputs, Z const& z, Zp const& zp, Zm const& zm,
+                            H const& e, Hp const& ep, Hm const& em) const {
     loss_.validate();
     auto const zv = views(input_view<E>(Loss::name, "logits", z), input_view<E>(Loss::name, "logits of x+", zp),
                           input_view<E>(Loss::name, "logits of x-", zm));
@@ -130,25 +161,33 @@ class sage_evaluation {
       raise<shape_error>(Loss::name, ": logits has shape ", shape_text(zv.x), ", expected rows of at least 1 elements");
     require_rank(Loss::name, "labels", labels);
     require_one_per_row(Loss::name, "labels", labels, rows);
+    require_space<Executor, Labels>();
     auto const label_rows = as_elements(labels);
-    require_labels(Loss::name, label_rows, as_rows(zv.x).length, loss_.ignore_index);
-    return with_weights<E>(Loss::name, weights, rows, [&](auto const& w) -> decltype(auto) {
+    auto const with = [&](auto const& w) -> decltype(auto) {
       using label = std::remove_reference_t<decltype(*label_rows.data)>;
-      sage_operands<E, label, std::remove_cvref_t<decltype(w)>> const x{rows_of<E>(zv), rows_of<E>(ev),
-                                                                        label_rows, w, rows};
+      sage_operands<E, label, std::remove_cvref_t<decltype(w)>> const x{
+          rows_of<E, Executor>(zv), rows_of<E, Executor>(ev), label_rows, w, rows};
+      if constexpr (is_device_call<Executor>) require_reachable(executor, x);
       return f(x, std::pair(zv.x, ev.x), outputs);
-    });
+    };
+    if constexpr (is_device_call<Executor>) {
+      return with(numbers_on_device<E>(executor, Loss::name, "weights", weights, rows));
+    } else {
+      require_labels(Loss::name, label_rows, as_rows(zv.x).length, loss_.ignore_index);
+      return with_weights<E>(Loss::name, weights, rows, with);
+    }
   }
 
-  template <class E, class Views>
+  template <class E, class Executor, class Views>
   static auto rows_of(Views const& v) {
-    return views(rows_of_view<E>(v.x), rows_of_view<E>(v.plus), rows_of_view<E>(v.minus));
+    return views(rows_of_view<E, Executor>(v.x), rows_of_view<E, Executor>(v.plus),
+                 rows_of_view<E, Executor>(v.minus));
   }
-  template <class E, class View>
+  template <class E, class Executor, class View>
   static rows_view<E const> rows_of_view(View const& v) {
     constexpr bool same_type = std::is_same_v<typename View::value_type, E>;
     static_assert(same_type, "sage: all inputs of a loss have one element type");
-    require_host<View>();
+    require_space<Executor, View>();
     if constexpr (same_type) {
       return read_only(as_rows(v));
     } else {
@@ -156,33 +195,54 @@ class sage_evaluation {
     }
   }
 
+  // Throws cuda_error unless the device of the call can read the operands.
+  template <class Call, class Operands>
+  static void require_reachable(Call const& call, Operands const& x) {
+    require_reachable(call, "logits", x.z.x), require_reachable(call, "logits of x+", x.z.plus),
+        require_reachable(call, "logits of x-", x.z.minus);
+    require_reachable(call, "embeddings", x.e.x), require_reachable(call, "embeddings of x+", x.e.plus),
+        require_reachable(call, "embeddings of x-", x.e.minus);
+    require_reachable(call, "labels", x.labels);
+  }
+  template <class Call, class Rows>
+  static void require_reachable(Call const& call, char const* name, Rows const& rows) {
+    if (rows.rows > 0 && rows.length > 0) call.executor.require_reachable(Loss::name, name, rows.data);
+  }
+
   // Outputs as slots whose mode changes from write to add when a term has written them.
-  template <class Operands, class Shapes, class Outputs, class F>
-  decltype(auto) with_gradients(Operands const& x, Shapes const& shapes, Outputs const& outputs,
-                                F const& f) const {
+  template <class Executor, class Operands, class Shapes, class Outputs, class F>
+  decltype(auto) with_gradients(Executor const& executor, Operands const& x, Shapes const& shapes,
+                                Outputs const& outputs, F const& f) const {
     auto& z = std::get<0>(outputs);
     auto& e = std::get<1>(outputs);
     static_assert(is_views<std::remove_cvref_t<decltype(z)>> && is_views<std::remove_cvref_t<decltype(e)>>,
                   "sage: gradients of logits and embeddings are given as sage::views(d_x, d_plus, d_minus)");
-    auto dz = views(slot<Operands>("d_logits", z.x, shapes.first),
-                    slot<Operands>("d_logits of x+", z.plus, shapes.first),
-                    slot<Operands>("d_logits of x-", z.minus, shapes.first));
-    auto de = views(slot<Operands>("d_embeddings", e.x, shapes.second),
-                    slot<Operands>("d_embeddings of x+", e.plus, shapes.second),
-                    slot<Operands>("d_embeddings of x-", e.minus, shapes.second));
+    auto dz = views(slot<Operands>(executor, "d_logits", z.x, shapes.first),
+                    slot<Operands>(executor, "d_logits of x+", z.plus, shapes.first),
+                    slot<Operands>(executor, "d_logits of x-", z.minus, shapes.first));
+    auto de = views(slot<Operands>(executor, "d_embeddings", e.x, shapes.second),
+                    slot<Operands>(executor, "d_embeddings of x+", e.plus, shapes.second),
+                    slot<Operands>(executor, "d_embeddings of x-", e.minus, shapes.second));
     require_disjoint(x, dz, de);
-    return in_accumulator(x, [&](auto const& wide) {
-      if constexpr (std::is_same_v<decltype(wide), Operands const&>) {
-        return followed_by([&] { return f(wide, dz, de); },
-                           [&] { zero(dz.x), zero(dz.plus), zero(dz.minus), zero(de.x), zero(de.plus), zero(de.minus); });
-      } else {
-        using sums = gradient_sums<typename Operands::element>;
-        sums zx(dz.x), zp(dz.plus), zm(dz.minus), ex(de.x), ep(de.plus), em(de.minus);
-        auto wz = views(zx.output(), zp.output(), zm.output()), we = views(ex.output(), ep.output(), em.output());
-        return followed_by([&] { return f(wide, wz, we); },
-                           [&] { zx.finish(), zp.finish(), zm.finish(), ex.finish(), ep.finish(), em.finish(); });
-      }
-    });
+    if constexpr (is_device_call<Executor>) {
+      return f(x, dz, de);  // which rounds every sum of terms once
+    } else {
+      return in_accumulator(x, [&](auto const& wide) {
+        if constexpr (std::is_same_v<decltype(wide), Operands const&>) {
+          return followed_by(
+              [&] { return f(wide, dz, de); },
+              [&] { zero(dz.x), zero(dz.plus), zero(dz.minus), zero(de.x), zero(de.plus), zero(de.minus); });
+        } else {
+          using sums = gradient_sums<typename Operands::element>;
+          sums zx(dz.x), zp(dz.plus), zm(dz.minus), ex(de.x), ep(de.plus), em(de.minus);
+          auto wz = views(zx.output(), zp.output(), zm.output()),
+               we = views(ex.output(), ep.output(), em.output());
+          return followed_by(
+              [&] { return f(wide, wz, we); },
+              [&] { zx.finish(), zp.finish(), zm.finish(), ex.finish(), ep.finish(), em.finish(); });
+        }
+      });
+    }
   }
 
   template <class F, class Finish>
@@ -197,9 +257,13 @@ class sage_evaluation {
     }
   }
 
-  template <class Operands, class G, class Shape>
-  static auto slot(char const* name, G& g, Shape const& shape) {
-    return gradient_of<typename Operands::element>(Loss::name, name, g, "its input", shape);
+  template <class Operands, class Executor, class G, class Shape>
+  static auto slot([[maybe_unused]] Executor const& executor, char const* name, G& g, Shape const& shape) {
+    require_output_space<Executor, std::remove_cvref_t<G>>();
+    auto const rows = gradient_of<typename Operands::element>(Loss::name, name, g, "its input", shape);
+    if constexpr (is_device_call<Executor>)
+      if (rows.mode != gradient_mode::skip) require_reachable(executor, name, rows.to);
+    return rows;
   }
 
   template <class Slot>
@@ -247,6 +311,7 @@ class sage_evaluation {
   }
 
   sage_terms<Loss> terms() const noexcept { return sage_terms<Loss>(loss_); }
+  sage_on_device<Loss> on_a_device() const noexcept { return sage_on_device<Loss>(loss_); }
 
   Loss const& loss_;
 };

@@ -113,6 +113,12 @@ auto with_options(triplet_margin_loss<Distance, Hinge> const& loss, F const& f) 
   return f(triplet_options<Distance, Hinge, false>{loss.margin, loss.reduction, loss.distance});
 }
 
+/// The row program with swap, or without, whatever the loss says.
+template <bool Swap, class Distance, class Hinge>
+auto formula_with(triplet_margin_loss<Distance, Hinge> const& loss) noexcept {
+  return triplet_options<Distance, Hinge, Swap>{loss.margin, loss.reduction, loss.distance}.formula();
+}
+
 }  // namespace detail
 
 SAGE_ABI_END

@@ -43,7 +43,7 @@ struct into_t {
   Result* result;
 };
 
-/// `into(r)`: r points to a sage::loss_result of the accumulator's type in memory that the device can write (its own, or
+/// `into(r)`: r points to a sage::loss_result (of sage_loss a sage::sage_result) of the accumulator's type in memory that the device can write (its own, or
 /// pinned memory of the host), which holds the value when the stream has come so far.
 template <class Result>
 SAGE_INLINE constexpr auto into(Result* r) noexcept {

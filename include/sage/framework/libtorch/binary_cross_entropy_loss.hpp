@@ -19,55 +19,31 @@ SAGE_ABI_BEGIN
 namespace libtorch {
 namespace detail {
 
-/// Operands with weights of elements beside those of the samples; all 1 if they are undefined.
+/// Operands with weights of elements and of positives beside those of the samples.
 class element_weighted_operands : public operands<2> {
  public:
   element_weighted_operands(names const& input_names, tensors const& given, at::Tensor const& weights,
-                            at::Tensor const& element_weights)
+                            at::Tensor const& element_weights, at::Tensor const& positive_weights)
       : operands<2>(sage::binary_cross_entropy_loss::name, input_names, given, weights) {
     at::Tensor const& logits = this->given()[0];
-    element_weights_ = constant("element_weights", element_weights.defined() ? element_weights : one());
+    auto const ones = at::ones({}, logits.options().requires_grad(false));
+    element_weights_ = constant("element_weights", element_weights.defined() ? element_weights : ones);
     element_weights_ = element_weights_.expand_as(logits);
+    positive_weights_ = constant(
+        "positive_weights", positive_weights.defined() ? positive_weights : ones.expand({logits.size(-1)}));
   }
 
   template <class E, memory_space Space, class F>
   auto with_weights(F const& f) const {
     auto const w = view_as<E const, Space>(element_weights_, function(), "element_weights");
-    return operands<2>::with_weights<E, Space>(
-        [&](auto const&... weights) { return f(sage::element_weights(w), weights...); });
-  }
-
- protected:
-  at::Tensor one() const { return at::ones({}, given()[0].options().requires_grad(false)); }
-
- private:
-  at::Tensor element_weights_;
-};
-
-/// The same with weights of positives, all 1 if they are undefined, so that the CPU has one program for all weights.
-class label_weighted_operands : public element_weighted_operands {
- public:
-  static constexpr auto run = runs::on_host;
-
-  label_weighted_operands(names const& input_names, tensors const& given, at::Tensor const& weights,
-                          at::Tensor const& element_weights, at::Tensor const& positive_weights)
-      : element_weighted_operands(input_names, given, weights, element_weights) {
-    positive_weights_ =
-        constant("positive_weights",
-                 positive_weights.defined() ? positive_weights : one().expand({given[0].size(-1)}));
-  }
-
-  template <class E, memory_space Space, class F>
-  auto with_weights(F const& f) const {
-    auto const p = view_as<E const>(positive_weights_, function(), "positive_weights");
-    return element_weighted_operands::with_weights<E, Space>(
-        [&](auto const& of_elements, auto const&... weights) {
-          return f(of_elements, sage::positive_weights(p), weights...);
-        });
+    auto const p = view_as<E const, Space>(positive_weights_, function(), "positive_weights");
+    return operands<2>::with_weights<E, Space>([&](auto const&... weights) {
+      return f(sage::element_weights(w), sage::positive_weights(p), weights...);
+    });
   }
 
  private:
-  at::Tensor positive_weights_;
+  at::Tensor element_weights_, positive_weights_;
 };
 
 /// f(operands), with the weights that are given.
@@ -79,10 +55,7 @@ at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targ
   std::array<at::Tensor, 2> const given{logits, targets};
   if (!element_weights.defined() && !positive_weights.defined())
     return f(operands<2>{sage::binary_cross_entropy_loss::name, names, given, weights});
-  if constexpr (has_accelerator)
-    if (logits.defined() && accelerator::takes(logits.device()) && !positive_weights.defined())
-      return f(element_weighted_operands{names, given, weights, element_weights});
-  return f(label_weighted_operands{names, given, weights, element_weights, positive_weights});
+  return f(element_weighted_operands{names, given, weights, element_weights, positive_weights});
 }
 
 }  // namespace detail
@@ -94,7 +67,6 @@ at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targ
 ///            broadcasts to the logits (torch's weight), positive_weights (K) (torch's pos_weight), or
 ///            undefined for none; the value ().
 /// Cost:      one pass here, with the gradients only of what requires grad; backward scales them.
-/// CUDA:      without positive_weights.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::binary_cross_entropy_loss(z, y).backward();
 template <class Options = sage::binary_cross_entropy_loss>

@@ -22,8 +22,6 @@ namespace detail {
 template <std::size_t N>
 class class_weighted_operands : public operands<N> {
  public:
-  static constexpr auto run = runs::on_host;
-
   class_weighted_operands(char const* function, typename operands<N>::names const& input_names,
                           typename operands<N>::tensors const& given, at::Tensor const& weights,
                           at::Tensor const& class_weights)
@@ -32,7 +30,7 @@ class class_weighted_operands : public operands<N> {
 
   template <class E, memory_space Space, class F>
   auto with_weights(F const& f) const {
-    auto const w = view_as<E const>(class_weights_, this->function(), "class_weights");
+    auto const w = view_as<E const, Space>(class_weights_, this->function(), "class_weights");
     return operands<N>::template with_weights<E, Space>(
         [&](auto const&... weights) { return f(sage::class_weights(w), weights...); });
   }
@@ -81,7 +79,6 @@ at::Tensor with_weighted_targets(at::Tensor const& logits, at::Tensor const& tar
 ///            of any integer type, or probabilities (…, K) of a floating-point type; weights (…) of the
 ///            samples, or undefined for none; class_weights (K) as last argument; the value ().
 /// Cost:      one pass here, with the gradients only of what requires grad; backward scales them.
-/// CUDA:      without class weights.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::cross_entropy_loss(z, labels, {.label_smoothing = 0.1}).backward();
 template <class Options = sage::cross_entropy_loss>

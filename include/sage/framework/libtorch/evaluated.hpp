@@ -45,12 +45,9 @@ auto on_device(Operands const& x, F const& f) {
   });
 }
 
-/// What a device says of a loss, in its own memory: nobody waits for it.
-struct device_values {
-  at::Tensor value, active, non_finite;
-};
+/// The reduced value, in the device's own memory: nobody waits for it.
 template <class Loss, class Operands, class... Extra>
-device_values values_on_device(Loss const& loss, Operands const& x, Extra const&... extra) {
+at::Tensor value_on_device(Loss const& loss, Operands const& x, Extra const&... extra) {
   return on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
     constexpr auto space = accelerator::space;
     using result = loss_result<accumulator_t<E>>;
@@ -58,7 +55,7 @@ device_values values_on_device(Loss const& loss, Operands const& x, Extra const&
     with_arguments<E, space>(
         [&](auto const&... args) { loss.value_and_grad(executor, args..., into(r.get())); }, x,
         x.template outputs<E, space>(), extra...);
-    return device_values{r(&result::value), r(&result::active), r(&result::non_finite)};
+    return r(&result::value);
   });
 }
 
@@ -67,10 +64,10 @@ template <runs Where = runs::anywhere, class Loss, class Operands, class... Extr
 at::Tensor reduced(Loss const& loss, Operands const& x, Extra const&... extra) {
   if constexpr (has_accelerator)
     if (x.on_accelerator()) {
-      if constexpr (Where == runs::on_host || Operands::run == runs::on_host) {
+      if constexpr (Where == runs::on_host) {
         x.raise_cpu_only();
       } else {
-        return x.differentiable(values_on_device(loss, x, extra...).value);
+        return x.differentiable(value_on_device(loss, x, extra...));
       }
     }
   double const value = x.visit([&]<class E>(std::type_identity<E>) {
@@ -106,14 +103,10 @@ at::Tensor unreduced(Loss const& loss, Operands const& x, Extra const&... extra)
   };
   if constexpr (has_accelerator)
     if (x.on_accelerator()) {
-      if constexpr (Operands::run == runs::on_host) {
-        x.raise_cpu_only();
-      } else {
-        on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
-          evaluate.template operator()<E, accelerator::space>(executor);
-        });
-        return x.differentiable(values);
-      }
+      on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
+        evaluate.template operator()<E, accelerator::space>(executor);
+      });
+      return x.differentiable(values);
     }
   x.visit([&]<class E>(std::type_identity<E>) {
     evaluate.template operator()<E, memory_space::host>(executor{});

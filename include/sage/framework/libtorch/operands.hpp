@@ -48,9 +48,6 @@ class operands {
   using names = std::array<char const*, N>;
   using tensors = std::array<at::Tensor, N>;
 
-  /// Where losses of these operands run.
-  static constexpr auto run = runs::anywhere;
-
   operands(char const* function, names const& input_names, tensors const& given, at::Tensor const& weights)
       : function_(function), names_(input_names), given_(given), weights_(weights) {
     require_strided(given_[0], function_, names_[0]);
@@ -96,9 +93,8 @@ class operands {
   c10::Device device() const { return given_[0].device(); }
   bool on_accelerator() const { return accelerator::takes(device()); }
   [[noreturn]] void raise_cpu_only() const {
-    sage::detail::raise<argument_error>(
-        function_, ": ", names_[0], " lives on ", device().str(),
-        "; in this form the loss runs on the CPU only for now: pass tensors.cpu()");
+    sage::detail::raise<argument_error>(function_, ": ", names_[0], " lives on ", device().str(),
+                                        "; this loss runs on the CPU only for now: pass tensors.cpu()");
   }
 
   /// f(std::type_identity<E>{}) for float or double, the element type of the first input on the CPU.

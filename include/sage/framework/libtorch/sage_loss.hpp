@@ -1,23 +1,20 @@
 #pragma once
 
+#include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
-#include <sage/core/error.hpp>
 #include <sage/core/index.hpp>
 #include <sage/core/memory_space.hpp>
-#include <sage/framework/libtorch/consistency_loss.hpp>
-#include <sage/framework/libtorch/degradation_loss.hpp>
+#include <sage/framework/libtorch/device_result.hpp>
 #include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/executor.hpp>
 #include <sage/framework/libtorch/operands.hpp>
-#include <sage/framework/libtorch/triplet_margin_loss.hpp>
 #include <sage/loss/sage.hpp>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/scalar_tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include <array>
-#include <cstddef>
 #include <type_traits>
 
 namespace sage {
@@ -57,64 +54,29 @@ auto last_three(std::array<T, 6> const& a) {
   return views(a[3], a[4], a[5]);
 }
 
-/// Calls f(member of sage_terms, weight, loss of rows, its operands, labels or nothing) for every term of weight > 0.
-template <class Loss, class F>
-void for_each_term(Loss const& loss, operands<6> const& x, labels_of const& y, at::Tensor const& weights,
-                   F const& f) {
-  auto const& [z, z_plus, z_minus, e, e_plus, e_minus] = x.given();
-  auto const classified = [](at::Tensor const& logits, at::Tensor const& w) {
-    return operands<1>{sage::cross_entropy_loss::name, {"logits"}, {logits}, w};
-  };
-  f(&sage_terms::classification, 1.0, loss.classification_term(), classified(z, {}), y);
-  if (double const w = loss.positive_classification_weight; w > 0)
-    f(&sage_terms::positive_classification, w, loss.classification_term(), classified(z_plus, weights), y);
-  if (double const w = loss.triplet_weight; w > 0)
-    f(&sage_terms::triplet, w, loss.triplet_term(), triplet_operands(e, e_plus, e_minus, weights));
-  if (double const w = loss.consistency_weight; w > 0)
-    f(&sage_terms::consistency, w, loss.consistency_term(), consistency_operands(z, z_plus, weights));
-  if constexpr (Loss::checks_degradation)
-    if (double const w = loss.degradation_weight; w > 0) {
-      using check = decltype(loss.degradation);
-      auto const of = [&](std::array<at::Tensor, operand_count<check>> const& logits) {
-        f(&sage_terms::degradation, w, loss.degradation_term(), degradation_operands<check>(logits, weights));
-      };
-      if constexpr (operand_count<check> == 1) {
-        of({z_minus});
-      } else if constexpr (operand_count<check> == 2) {
-        of({z, z_minus});
-      } else {
-        of({z, z_plus, z_minus});
-      }
-    }
-}
-
-/// Throws unless the options and the numbers of rows are right, of which the terms see only their own.
+/// The loss on a device: one launch, nothing of which comes back.
 template <class Loss>
-void require_samples(Loss const& loss, operands<6> const& x, labels_of const& y) {
-  loss.validate();
-  for (std::size_t i = 0; i < 6; ++i)
-    if (x.rows(i) != y.tensor.numel())
-      sage::detail::raise<shape_error>(Loss::name, ": ", x.name(i), " has ", x.rows(i),
-                                       " rows, expected one for each of ", y.tensor.numel(), " labels");
-}
-
-/// The loss on a device, where each term has launches of its own.
-template <class Loss>
-sage_terms terms_on_device(Loss const& loss, operands<6> const& x, labels_of const& y,
-                           at::Tensor const& weights) {
-  require_samples(loss, x, y);
-  at::Tensor const zero = at::zeros({}, x.given()[0].options().requires_grad(false));
-  sage_terms r{{}, zero, zero, zero, zero, zero, zero.to(c10::kLong), zero.to(c10::kLong)};
-  for_each_term(loss, x, y, weights,
-                [&](auto member, double weight, auto const& of, auto const& operands, auto const&... labels) {
-                  device_values const v = values_on_device(of, operands, labels...);
-                  at::Tensor const term = operands.differentiable(v.value);
-                  r.*member = term.detach();
-                  r.total = r.total.defined() ? r.total + weight * term : weight * term;
-                  r.non_finite = r.non_finite + v.non_finite;
-                  if (member == &sage_terms::triplet) r.active = v.active;
-                });
-  return r;
+sage_terms terms_on_device(Loss const& loss, operands<6> const& x, labels_of const& y) {
+  return on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
+    constexpr auto space = accelerator::space;
+    using result = sage_result<accumulator_t<E>>;
+    device_result<result> const r(x.first().options());
+    auto const in = x.template views<E, space>();
+    auto const out = x.template outputs<E, space>();
+    x.template with_weights<E, space>([&](auto const&... w) {
+      loss.value_and_grad(executor, first_three(in), last_three(in), x.template argument<space>(y),
+                          first_three(out), last_three(out), w..., into(r.get()));
+    });
+    auto const term = [&](auto member) { return r(member).to(x.given()[0].scalar_type()); };
+    return sage_terms{x.differentiable(r(&result::value)),
+                      term(&result::classification),
+                      term(&result::positive_classification),
+                      term(&result::triplet),
+                      term(&result::consistency),
+                      term(&result::degradation),
+                      r(&result::active),
+                      r(&result::non_finite)};
+  });
 }
 
 template <class Loss>
@@ -147,7 +109,6 @@ sage_terms terms_on_cpu(Loss const& loss, operands<6> const& x, labels_of const&
 /// Options:   a sage::sage_loss, `{.margin = 0.3}` for its default distance and divergence.
 /// Shapes:    logits (N, K), embeddings (N, D), labels (N) of any integer type, weights (N) or undefined.
 /// Cost:      one pass here, with gradients only for tensors that require grad; backward scales them.
-/// CUDA:      for now each term has launches of its own, and is rounded to the type of the logits before they are summed.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   auto terms = sage::libtorch::sage_loss(z, z_plus, z_minus, e, e_plus, e_minus, labels);
 ///            terms.total.backward();
@@ -162,7 +123,7 @@ sage_terms sage_loss(at::Tensor const& logits, at::Tensor const& logits_plus, at
                                        embeddings_minus, weights);
   auto const y = x.labels(labels);
   if constexpr (detail::has_accelerator)
-    if (x.on_accelerator()) return detail::terms_on_device(options, x, y, weights);
+    if (x.on_accelerator()) return detail::terms_on_device(options, x, y);
   return detail::terms_on_cpu(options, x, y);
 }
 
@@ -178,33 +139,29 @@ at::Tensor sage_loss_per_sample(at::Tensor const& logits, at::Tensor const& logi
   auto const x = detail::sage_operands(logits, logits_plus, logits_minus, embeddings, embeddings_plus,
                                        embeddings_minus, weights);
   auto const y = x.labels(labels);
+  at::Tensor const values = x.per_row();
+  at::Tensor const ones = at::ones({1}, values.options()).expand(values.sizes());
+  auto const evaluate = [&]<class E, memory_space Space>(auto const& on) {
+    auto const in = x.template views<E, Space>();
+    auto const z = detail::first_three(in), e = detail::last_three(in);
+    auto const out = x.template outputs<E, Space>();
+    auto const label_view = x.template argument<Space>(y);
+    x.template with_weights<E, Space>([&](auto const&... w) {
+      options.per_sample(on, z, e, label_view, detail::view_as<E, Space>(values, options.name, "out"), w...);
+      if (x.wants_gradient())
+        options.backward(on, detail::view_as<E const, Space>(ones, options.name, "upstream"), z, e,
+                         label_view, detail::first_three(out), detail::last_three(out), w...);
+    });
+  };
   if constexpr (detail::has_accelerator)
     if (x.on_accelerator()) {
-      detail::require_samples(options, x, y);
-      at::Tensor total;
-      detail::for_each_term(
-          options, x, y, weights,
-          [&](auto, double weight, auto const& of, auto const& operands, auto const&... labels_of) {
-            at::Tensor const term = weight * detail::unreduced(of, operands, labels_of...);
-            total = total.defined() ? total + term : term;
-          });
-      return total;
+      detail::on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
+        evaluate.template operator()<E, detail::accelerator::space>(executor);
+      });
+      return x.differentiable(values);
     }
-  constexpr auto space = memory_space::host;
-  at::Tensor const values = x.per_row();
   x.visit([&]<class E>(std::type_identity<E>) {
-    auto const in = x.template views<E, space>();
-    auto const z = detail::first_three(in), e = detail::last_three(in);
-    auto const out = x.template outputs<E, space>();
-    auto const label_view = x.template argument<space>(y);
-    E const one = 1;
-    strided_view const ones{&one, extents{values.numel()}, strides{0}};
-    x.template with_weights<E, space>([&](auto const&... w) {
-      options.per_sample(executor{}, z, e, label_view, detail::view_as<E>(values, options.name, "out"), w...);
-      if (x.wants_gradient())
-        options.backward(executor{}, ones, z, e, label_view, detail::first_three(out),
-                         detail::last_three(out), w...);
-    });
+    evaluate.template operator()<E, memory_space::host>(executor{});
   });
   return x.differentiable(values);
 }
