@@ -6,6 +6,7 @@
 #include <sage/framework/libtorch/consistency_loss.hpp>
 #include <sage/framework/libtorch/cross_entropy_loss.hpp>
 #include <sage/framework/libtorch/sage_loss.hpp>
+#include <sage/framework/libtorch/saliency.hpp>
 #include <sage/framework/libtorch/triplet_margin_loss.hpp>
 
 #include <c10/cuda/CUDAFunctions.h>
@@ -113,8 +114,11 @@ void compare_losses() {
                                           beside(weights, t[0]));
           },
           {rows(6, 4)});
-  compare("cross_entropy_loss of probabilities",
-          [](tensors const& t) { return st::cross_entropy_loss(t[0], t[1]); },
+  auto const class_weights = at::tensor({1.0, 0.5, 2.0, 0.25}, at::kDouble);
+  compare("cross_entropy_loss of probabilities, with class weights",
+          [&](tensors const& t) {
+            return st::cross_entropy_loss(t[0], t[1], {}, {}, beside(class_weights, t[0]));
+          },
           {rows(6, 4), rows(6, 4).softmax(-1)});
   compare("binary_cross_entropy_loss",
           [&](tensors const& t) {
@@ -132,6 +136,22 @@ void compare_losses() {
             return r.total;
           },
           {rows(6, 4), rows(6, 4), rows(6, 4), rows(6, 9), rows(6, 9), rows(6, 9)});
+}
+
+void compare_augmentation() {
+  for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+    auto const images = at::rand({2, 3, 40, 36}).contiguous(format), maps = at::rand({2, 20, 18});
+    auto const prepared = st::prepare_saliency(maps, 40, 36),
+               on_device = st::prepare_saliency(maps.cuda(), 40, 36);
+    expect(relative_error(on_device.maps, prepared.maps) < 1e-5, "prepare_saliency: maps");
+    expect(at::equal(on_device.weights.cpu(), prepared.weights), "prepare_saliency: weights");
+    sage::saliency_pair<> const pair{.degradation = {.sigma = 2}};
+    auto const expected = st::saliency_pair(images, prepared.maps, pair),
+               computed = st::saliency_pair(images.cuda(), on_device.maps, pair);
+    expect(computed.plus.strides() == images.strides(), "saliency_pair: memory format");
+    expect(relative_error(computed.plus, expected.plus) < 1e-5, "saliency_pair: plus");
+    expect(relative_error(computed.minus, expected.minus) < 1e-5, "saliency_pair: minus");
+  }
 }
 
 /// What is launched stands on the current stream, where a graph captures it.
@@ -209,6 +229,7 @@ int main() {
     return failures == 0 ? 77 : 1;
   }
   compare_losses();
+  compare_augmentation();
   replay_graph();
   if (failures == 0) std::printf("all agree\n");
   return failures == 0 ? 0 : 1;
