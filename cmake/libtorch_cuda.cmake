@@ -33,6 +33,7 @@ function(sage_find_libtorch_cuda)
   string(MAKE_C_IDENTIFIER "SAGE_LIBTORCH_LINKS_${SAGE_LIBTORCH_CUDA_ROOT}" links)
   check_cxx_source_compiles("int main() {}" ${links})
   if(NOT ${links})
+    unset(${links} CACHE)  # they may be there the next time
     sage_left_out("${what}" "libtorch_cuda.so does not link: libraries that it needs (cuDNN, NCCL, …) are not found")
     return()
   endif()
