@@ -140,7 +140,7 @@ at::Tensor sage_loss_per_sample(at::Tensor const& logits, at::Tensor const& logi
                                        embeddings_minus, weights);
   auto const y = x.labels(labels);
   at::Tensor const values = x.per_row();
-  at::Tensor const ones = at::ones({1}, values.options()).expand(values.sizes());
+  at::Tensor const ones = at::ones({1}, values.options()).expand({values.numel()});
   auto const evaluate = [&]<class E, memory_space Space>(auto const& on) {
     auto const in = x.template views<E, Space>();
     auto const z = detail::first_three(in), e = detail::last_three(in);
