@@ -41,8 +41,8 @@ class cuda_accelerator {
   cuda_accelerator(c10::Device device, index_t bytes)
       : guard_(device),
         stream_(c10::cuda::getCurrentCUDAStream(device.index())),
-        workspace_(
-            at::empty({exec::cuda_workspace_bytes(rows)}, at::TensorOptions(device).dtype(c10::kByte))) {}
+        workspace_(at::empty({bytes > 0 ? bytes : index_t(1)}, at::TensorOptions(device).dtype(c10::kByte))) {
+  }
 
   exec::cuda executor() const {
     return {.stream = stream_.stream(), .workspace = {workspace_.data_ptr(), workspace_.numel()}};
