@@ -3,6 +3,7 @@
 #include "framework/gradients.hpp"
 
 #define SAGE_NO_SIMD  // for the compiler's time
+#include <sage/augment/constant.hpp>
 #include <sage/exec/emulated.hpp>
 #include <sage/framework/libtorch/accelerator.hpp>
 
@@ -42,6 +43,7 @@ struct sage::libtorch::detail::accelerator_of_source<void> {
 #include <sage/framework/libtorch/cross_entropy_loss.hpp>
 #include <sage/framework/libtorch/nt_xent_loss.hpp>
 #include <sage/framework/libtorch/sage_loss.hpp>
+#include <sage/framework/libtorch/saliency.hpp>
 #include <sage/framework/libtorch/triplet_margin_loss.hpp>
 
 namespace {
@@ -227,6 +229,25 @@ TEST_CASE(
     CHECK(g[0].scalar_type() == at::kHalf);
     CHECK(relative_error(g[0], e[0]) < 1e-3);
     CHECK(relative_error(g[2], e[2]) < 8e-3);
+  }
+}
+
+TEST_CASE("pairs of images and their maps are made on a device as on the CPU, in their memory format") {
+  at::manual_seed(7);
+  auto const images = at::rand({2, 3, 12, 9}), maps = at::rand({2, 6, 5});
+  auto const prepared = st::prepare_saliency(maps, 12, 9),
+             on = on_device([&] { return st::prepare_saliency(maps, 12, 9); });
+  CHECK(relative_error(on.maps, prepared.maps) < 1e-6);
+  CHECK(at::equal(on.weights, prepared.weights));
+  sage::saliency_pair<sage::constant> const pair{.degradation = {.value = 0.5}};
+  for (auto const type : {at::kFloat, at::kHalf}) {
+    auto const x = images.to(type).contiguous(at::MemoryFormat::ChannelsLast), s = prepared.maps.to(type);
+    auto const expected = st::saliency_pair(x, s, pair);
+    auto const computed = on_device([&] { return st::saliency_pair(x, s, pair); });
+    CHECK(computed.plus.scalar_type() == type);
+    CHECK(computed.plus.strides() == x.strides());
+    CHECK(relative_error(computed.plus, expected.plus) < tolerance(type));
+    CHECK(relative_error(computed.minus, expected.minus) < tolerance(type));
   }
 }
 
