@@ -2,6 +2,7 @@
 """Draws the results of sage_bench: how many times faster than each peer, and how the time grows."""
 
 import argparse
+import math
 import re
 import sys
 from pathlib import Path
@@ -13,7 +14,16 @@ import matplotlib.pyplot as plt
 
 from results import Results
 
-PEERS = ["LibTorch eager", "LibTorch scripted", "Eigen", "xtensor", "plain loop", "OpenCV blur alone"]
+PEERS = {  # and their colours
+    r"LibTorch eager": "#2a78d6",
+    r"LibTorch scripted": "#1baf7a",
+    r"LibTorch [\d.]+ eager": "#8ab8ee",
+    r"PyTorch [\d.]+ compiled": "#c2427c",
+    r"Eigen": "#eda100",
+    r"xtensor": "#008300",
+    r"plain loop": "#4a3aa7",
+    r"OpenCV blur alone": "#e34948",
+}
 ROWS = {  # of DESIGN section 9
     "triplet/value_and_grad/float/256x2048": "triplet 256×2048",
     "consistency/value_and_grad/float/256x1000": "JS 256×1000",
@@ -24,39 +34,52 @@ ROWS = {  # of DESIGN section 9
     "sage/value_and_grad/float/64x(512,5)": "SAGE 64×(512, 5)",
     "sage/value_and_grad/float/256x(2048,1000)": "SAGE 256×(2048, 1000)",
 }
-COLOURS = ["#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948"]
 CURVES = {
-    "growth_N": ("rows N", r"/(\d+)x"),
+    "growth_N": ("rows N (triplet: D = 512, JS: K = 10)", r"/(\d+)x"),
     "growth_batch": ("batch N, SAGE (512, 2)", r"/(\d+)x"),
     "growth_D": ("embedding D, N = 256", r"x(\d+)$"),
     "growth_K": ("classes K, N = 256", r"x(\d+)$"),
 }
+LINES = {"sage": "-o", "LibTorch eager": "--o", "copy": ":"}
+LOSSES = {"triplet": ("triplet", "#2a78d6"), "consistency": ("JS", "#1baf7a"), "sage": ("SAGE", "#eda100"),
+          "blur_pair": ("blur", "#e34948")}
 
 
 def subtitle(results: Results) -> str:
     c = results.context
-    return f"{c['processor']}, {c['instructions']}, {c['compiler']} {c['flags']}, LibTorch {c.get('LibTorch', '-')}, {c['commit']}"
+    peers = [c[key] for key in sorted(c) if key.startswith("peer ")]
+    return ", ".join([c["processor"], c["instructions"], f"{c['compiler']} {c['flags']}", f"LibTorch {c.get('LibTorch', '-')}",
+                      *peers, c["commit"]])
+
+
+def colours_of(providers: dict[str, float]) -> dict[str, str]:
+    """Of the peers among them, in the order of PEERS."""
+    return {p: colour for pattern, colour in PEERS.items() for p in sorted(providers) if re.fullmatch(pattern, p)}
+
+
+def time_text(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
 
 
 def draw_peers(results: Results, path: Path) -> bool:
     rows = [row for row in ROWS if "sage" in results.providers(row)]
     if not rows:
         return False
-    figure, axes = plt.subplots(figsize=(10, 1.4 + 0.85 * len(rows)), layout="constrained")
+    peers_of = {row: colours_of(results.providers(row)) for row in rows}
+    figure, axes = plt.subplots(figsize=(10, 1.4 + sum(0.2 * len(p) + 0.2 for p in peers_of.values())), layout="constrained")
     ticks = []
     y = 0.0
     used = {}
     for row in rows:
         seconds = results.providers(row)
-        peers = [p for p in PEERS if p in seconds]
-        ticks.append(y + (len(peers) - 1) / 2)
-        for peer in peers:
+        ticks.append(y + (len(peers_of[row]) - 1) / 2)
+        for peer, colour in peers_of[row].items():
             ratio = seconds[peer] / seconds["sage"]
-            used[peer] = axes.barh(y, ratio - 1, left=1, height=0.85, color=COLOURS[PEERS.index(peer)])
+            used[peer] = axes.barh(y, ratio - 1, left=1, height=0.85, color=colour)
             axes.text(max(ratio, 1) * 1.04, y, f"{ratio:.3g}", va="center", fontsize=8, color="#333")
             y += 1
         y += 0.9
-    axes.set_yticks(ticks, [f"{ROWS[r]}\n{results.providers(r)['sage'] * 1e6:.4g} µs" for r in rows], fontsize=9)
+    axes.set_yticks(ticks, [f"{ROWS[r]}\n{time_text(results.providers(r)['sage'])}" for r in rows], fontsize=9)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.axvline(1, color="#333", linewidth=1)
@@ -65,61 +88,78 @@ def draw_peers(results: Results, path: Path) -> bool:
     axes.grid(axis="x", color="#ddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.legend([used[p] for p in PEERS if p in used], [p for p in PEERS if p in used], frameon=False, fontsize=9,
-                ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    named = sorted(used, key=list(colours_of(used)).index)
+    axes.legend([used[p] for p in named], named, frameon=False, fontsize=9, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.margins(y=0.01)
     figure.text(0.01, -0.02, subtitle(results), fontsize=7, color="#555")
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    figure.savefig(path, dpi=110, bbox_inches="tight")
     return True
+
+
+def slope(points: list[tuple[int, float]]) -> float:
+    """The exponent of growth over the larger half of the sizes, as sage_bench prints it (growth.cpp)."""
+    half = [(math.log(x), math.log(y)) for x, y in sorted(points)[len(points) // 2:]]
+    mean_x, mean_y = (sum(v) / len(half) for v in zip(*half))
+    return sum((x - mean_x) * (y - mean_y) for x, y in half) / sum((x - mean_x) ** 2 for x, _ in half)
 
 
 def draw_growth(results: Results, path: Path) -> bool:
     """Time over each extent, where linear growth is a slope of one, and the speed-up by threads."""
-    if not results.workloads("growth"):
+    curves = {family: results.workloads(family + "/") for family in CURVES}
+    if not any(curves.values()):
         return False
     figure, panels = plt.subplots(1, 5, figsize=(20, 4), layout="constrained")
     for axes, (family, (label, extent)) in zip(panels, CURVES.items()):
         lines = {}
-        for workload in results.workloads(family + "/"):
+        for workload in curves[family]:
             x = int(re.search(extent, workload).group(1))
-            loss = workload.split("/")[1].replace("consistency", "JS")
-            for provider, seconds in results.providers(workload).items():
-                if provider in ("sage", "LibTorch eager"):
-                    lines.setdefault((loss, provider), []).append((x, seconds * 1e6))
+            seconds = results.providers(workload)
+            seconds["copy"] = min(t for provider, t in seconds.items() if provider.startswith("limit"))
+            for provider in LINES:
+                if provider in seconds:
+                    lines.setdefault((workload.split("/")[1], provider), []).append((x, seconds[provider] * 1e6))
         for (loss, provider), points in lines.items():
-            colour = COLOURS[["triplet", "JS", "sage"].index(loss)]
-            style = "-o" if provider == "sage" else "--o"
-            axes.plot(*zip(*sorted(points)), style, color=colour, markersize=3, linewidth=1.5, label=f"{loss}, {provider}")
+            name, colour = LOSSES[loss]
+            exponent = f", slope {slope(points):.2f}" if len(points) >= 4 else ""
+            axes.plot(*zip(*sorted(points)), LINES[provider], color=colour, markersize=3, linewidth=1.5,
+                      label=f"{name}, {provider}{exponent}")
         axes.set(xscale="log", yscale="log", xlabel=label, ylabel="µs")
-        axes.legend(frameon=False, fontsize=8)
+        if lines:
+            axes.legend(frameon=False, fontsize=8)
     axes = panels[-1]
-    for k, workload in enumerate(results.workloads("threads/")):
+    for workload in results.workloads("threads/"):
         seconds = results.providers(workload)
         by_threads = {1: seconds["sage"]}
         for provider, t in seconds.items():
             if match := re.fullmatch(r"sage (\d+) threads", provider):
                 by_threads[int(match.group(1))] = t
         x = sorted(by_threads)
-        axes.plot(x, [seconds["sage"] / by_threads[n] for n in x], "-o", color=COLOURS[k], label=workload.split("/", 1)[1])
+        name, colour = LOSSES[workload.split("/")[1]]
+        axes.plot(x, [seconds["sage"] / by_threads[n] for n in x], "-o", color=colour, label=f"{name} {workload.split('/')[-1]}")
         axes.plot(x, x, color="#bbb", linewidth=1, zorder=0)
-    axes.set(xlabel="threads", ylabel="times faster than one")
-    axes.legend(frameon=False, fontsize=7)
+        axes.set_xticks(x)
+    axes.set(xlabel="threads", ylabel="times as fast as one")
+    if results.workloads("threads/"):
+        axes.legend(frameon=False, fontsize=7)
     for axes in panels:
         axes.grid(color="#ddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.text(0.01, -0.03, subtitle(results), fontsize=7, color="#555")
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    figure.text(0.01, -0.03, "value and all gradients, float; slope: of the larger half of the sizes; copy: the same tensors, read and written. " + subtitle(results),
+                fontsize=7, color="#555")
+    figure.savefig(path, dpi=100, bbox_inches="tight")
     return True
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, help="JSON of sage_bench")
-    parser.add_argument("chart", type=Path, help="PNG to write; the curves go to <chart>-growth.png")
+    parser.add_argument("chart", type=Path, help="PNG to write; where there are curves, too, they go to <chart>-growth.png")
     arguments = parser.parse_args()
     results = Results(arguments.results)
-    growth = arguments.chart.with_name(arguments.chart.stem + "-growth.png")
-    drawn = [path for draw, path in ((draw_peers, arguments.chart), (draw_growth, growth)) if draw(results, path)]
+    drawn = [arguments.chart] if draw_peers(results, arguments.chart) else []
+    growth = arguments.chart.with_name(arguments.chart.stem + "-growth.png") if drawn else arguments.chart
+    if draw_growth(results, growth):
+        drawn.append(growth)
     if not drawn:
         sys.exit("chart.py: these results hold neither rows of the table nor curves")
     print(*drawn, sep="\n")

@@ -14,6 +14,8 @@ def main() -> int:
     parser.add_argument("new", type=Path, help="JSON of the later run")
     parser.add_argument("--threshold", type=float, default=0.1, help="relative change that counts (default %(default)s)")
     parser.add_argument("--provider", default="sage", help="rows whose provider starts so (default %(default)s); '' for all")
+    parser.add_argument("--relative", metavar="PROVIDER", help="compare not times, but times over this provider's of the "
+                        "same run, as 'plain loop': what slowed the machine as a whole then has no say")
     parser.add_argument("--fail", action="store_true", help="exit with 1 if anything became slower")
     arguments = parser.parse_args()
 
@@ -24,12 +26,19 @@ def main() -> int:
 
     is_ours = lambda name: name.rsplit("/", 1)[1].startswith(arguments.provider)
     common = [name for name in new.seconds if name in old.seconds and is_ours(name)]
+    peer_of = lambda name: f"{name.rsplit('/', 1)[0]}/{arguments.relative}"
+    if arguments.relative:
+        common = [name for name in common if peer_of(name) in old.seconds and peer_of(name) in new.seconds]
     if not common:
         sys.exit("compare.py: the two runs have no row in common")
     slower = faster = 0
     for name in common:
         ratio = new.seconds[name] / old.seconds[name]
         noise = old.variation.get(name, 0) + new.variation.get(name, 0)
+        if arguments.relative:
+            peer = peer_of(name)
+            ratio *= old.seconds[peer] / new.seconds[peer]
+            noise += old.variation.get(peer, 0) + new.variation.get(peer, 0)
         allowed = max(arguments.threshold, 2 * noise)
         if ratio > 1 + allowed:
             slower += 1

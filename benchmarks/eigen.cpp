@@ -58,17 +58,59 @@ T consistency(tensors<T> const& t, bool wants_gradient) {
 }
 
 template <class T>
-T cross_entropy(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
-  array<T> const log_p = log_softmax(t.inputs[0], T(1));
+T cross_entropy(operand<T const> const& z, std::vector<std::int64_t> const& labels, operand<T> const* d_z) {
+  array<T> const log_p = log_softmax(z, T(1));
   auto const n = log_p.rows();
   T sum = 0;
   for (Eigen::Index i = 0; i < n; ++i) sum -= log_p(i, labels[std::size_t(i)]);
-  if (wants_gradient) {
-    auto g = map(t.outputs[0]);
+  if (d_z != nullptr) {
+    auto g = map(*d_z);
     g = log_p.exp() / T(n);
     for (Eigen::Index i = 0; i < n; ++i) g(i, labels[std::size_t(i)]) -= 1 / T(n);
   }
   return sum / T(n);
+}
+
+/// The triplet loss of unit embeddings, its gradients led back through the norms.
+template <class T>
+T unit_triplet(tensors<T> const& t, bool wants_gradient) {
+  column<T> norm[3];
+  array<T> unit[3];
+  for (std::size_t k = 0; k < 3; ++k) {
+    norm[k] = map(t.inputs[3 + k]).square().rowwise().sum().sqrt();
+    unit[k] = map(t.inputs[3 + k]).colwise() / norm[k];
+  }
+  array<T> const u = unit[0] - unit[1], v = unit[0] - unit[2];
+  column<T> const positive = u.square().rowwise().sum().sqrt(), negative = v.square().rowwise().sum().sqrt(),
+                  l = T(margin) + positive - negative;
+  if (wants_gradient) {
+    column<T> const c = (l >= T(0)).template cast<T>() / T(l.size());
+    array<T> g[3];
+    g[1] = u.colwise() * (-c / positive);
+    g[2] = v.colwise() * (c / negative);
+    g[0] = -g[1] - g[2];
+    for (std::size_t k = 0; k < 3; ++k) {
+      column<T> const along = (unit[k] * g[k]).rowwise().sum();
+      map(t.outputs[2 + k]) = (g[k] - unit[k].colwise() * along).colwise() / norm[k];
+    }
+  }
+  return l.max(T(0)).mean();
+}
+
+/// The complete loss: one term after the other.
+template <class T>
+T complete(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
+  T sum = unit_triplet(t, wants_gradient);
+  for (std::size_t k = 0; k < 2; ++k)
+    sum += cross_entropy(t.inputs[k], labels, wants_gradient ? &t.outputs[k] : nullptr);
+  if (!wants_gradient) return sum + consistency(t, false);
+  auto const &z = t.inputs[0], &plus = t.inputs[1];
+  array<T> d_z(z.rows, z.columns), d_plus(z.rows, z.columns);
+  sum += consistency<T>({{z, plus}, {{d_z.data(), z.rows, z.columns}, {d_plus.data(), z.rows, z.columns}}},
+                        true);
+  map(t.outputs[0]) += d_z;
+  map(t.outputs[1]) += d_plus;
+  return sum;
 }
 
 }  // namespace
@@ -76,17 +118,19 @@ T cross_entropy(tensors<T> const& t, std::vector<std::int64_t> const& labels, bo
 template <class T>
 void add_eigen(providers& list, batch<T>& b) {
   workload const& w = b.what;
-  if (w.mode == mode::backward || w.loss == loss::sage || w.loss == loss::blur_pair || !w.family.empty())
-    return;
+  if (w.mode == mode::backward || w.loss == loss::blur_pair || !w.family.empty()) return;
   auto const value = std::make_shared<double>(0);
   list.push_back({.name = "Eigen",
                   .run =
                       [&b, value](std::size_t s) {
                         auto const& t = b.sets[s];
                         bool const g = b.what.mode == mode::value_and_grad;
-                        *value = double(b.what.loss == loss::triplet       ? triplet(t, g)
-                                        : b.what.loss == loss::consistency ? consistency(t, g)
-                                                                           : cross_entropy(t, b.labels, g));
+                        *value =
+                            double(b.what.loss == loss::triplet       ? triplet(t, g)
+                                   : b.what.loss == loss::consistency ? consistency(t, g)
+                                   : b.what.loss == loss::sage
+                                       ? complete(t, b.labels, g)
+                                       : cross_entropy(t.inputs[0], b.labels, g ? &t.outputs[0] : nullptr));
                       },
                   .value = [value] { return *value; }});
 }

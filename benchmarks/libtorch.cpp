@@ -184,20 +184,20 @@ provider provider_of(std::string name, batch<T>& b, std::shared_ptr<state> const
 std::string libtorch_version() { return TORCH_VERSION; }
 
 template <class T>
-void add_libtorch(providers& list, batch<T>& b, settings const& s) {
+void add_libtorch(providers& list, batch<T>& b, int threads) {
   workload const& w = b.what;
   bool const is_growth = !w.family.empty();
   list.push_back(provider_of("LibTorch eager", b, state_of(b), 1));
-  if (s.threads > 1 && !s.quick && (!is_growth || w.family == "threads"))
+  if (threads > 1 && (!is_growth || w.family == "threads"))
     list.push_back(
-        provider_of("LibTorch eager " + std::to_string(s.threads) + " threads", b, state_of(b), s.threads));
+        provider_of("LibTorch eager " + std::to_string(threads) + " threads", b, state_of(b), threads));
   if (w.loss == loss::blur_pair || is_growth) return;
   auto made = state_of(b);
   made->unit = torch::jit::compile(script);
   list.push_back(provider_of("LibTorch scripted", b, made, 1));
 }
 
-template void add_libtorch(providers&, batch<float>&, settings const&);
-template void add_libtorch(providers&, batch<double>&, settings const&);
+template void add_libtorch(providers&, batch<float>&, int);
+template void add_libtorch(providers&, batch<double>&, int);
 
 }  // namespace bench

@@ -52,6 +52,16 @@ struct sse2 {
   static void store(char* p, V v) { _mm_store_si128(reinterpret_cast<V*>(p), v); }
   static void stream(char* p, V v) { _mm_stream_si128(reinterpret_cast<V*>(p), v); }
 };
+#define AVX2 __attribute__((target("avx2"), always_inline)) static inline
+struct avx2 {
+  using V = __m256i;
+  AVX2 V zero() { return _mm256_setzero_si256(); }
+  AVX2 V load(char const* p) { return _mm256_load_si256(reinterpret_cast<V const*>(p)); }
+  AVX2 V merge(V a, V b) { return _mm256_xor_si256(a, b); }
+  AVX2 void store(char* p, V v) { _mm256_store_si256(reinterpret_cast<V*>(p), v); }
+  AVX2 void stream(char* p, V v) { _mm256_stream_si256(reinterpret_cast<V*>(p), v); }
+};
+#undef AVX2
 #define AVX512 __attribute__((target("avx512f"), always_inline)) static inline
 struct avx512 {
   using V = __m512i;
@@ -87,6 +97,11 @@ __attribute__((target("avx512f"))) std::uint64_t run_avx512(streams const& s, ch
   STREAM_BODY(avx512);
 }
 template <int R, int W, bool NonTemporal>
+__attribute__((target("avx2"))) std::uint64_t run_avx2(streams const& s, char const* const (&in)[R],
+                                                       char* const (&out)[W + 1]) {
+  STREAM_BODY(avx2);
+}
+template <int R, int W, bool NonTemporal>
 std::uint64_t run_sse2(streams const& s, char const* const (&in)[R], char* const (&out)[W + 1]) {
   STREAM_BODY(sse2);
 }
@@ -98,8 +113,9 @@ std::uint64_t run(streams const& s) {
   char* out[W + 1] = {};
   for (int r = 0; r < R; ++r) in[r] = s.in[std::size_t(r)];
   for (int w = 0; w < W; ++w) out[w] = s.out[std::size_t(w)];
-  return __builtin_cpu_supports("avx512f") ? run_avx512<R, W, NonTemporal>(s, in, out)
-                                           : run_sse2<R, W, NonTemporal>(s, in, out);
+  if (__builtin_cpu_supports("avx512f")) return run_avx512<R, W, NonTemporal>(s, in, out);
+  if (__builtin_cpu_supports("avx2")) return run_avx2<R, W, NonTemporal>(s, in, out);
+  return run_sse2<R, W, NonTemporal>(s, in, out);
 }
 
 #else

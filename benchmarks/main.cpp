@@ -1,6 +1,8 @@
 #include "functions.hpp"
+#include "growth.hpp"
 #include "machine.hpp"
 #include "measure.hpp"
+#include "peer.hpp"
 #include "reference.hpp"
 #include "report.hpp"
 #include "shapes.hpp"
@@ -18,12 +20,14 @@
 #include <stdexcept>
 #include <thread>
 
+#include <unistd.h>
+
 namespace {
 
 using namespace bench;
 
 template <class T>
-providers providers_of(batch<T>& b, settings const& s) {
+providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   providers list;
   add_sage(list, b, s);
   if constexpr (sizeof(T) == 4) {
@@ -34,15 +38,17 @@ providers providers_of(batch<T>& b, settings const& s) {
     add_sage_xtensor(list, b);
 #endif
 #if SAGE_BENCH_LIBTORCH
-    add_sage_libtorch(list, b, s);
+    add_sage_libtorch(list, b);
 #endif
 #if SAGE_BENCH_OPENCV
     add_opencv(list, b);
 #endif
   }
+  int const threads_of_peers = s.shapes == selection::quick ? 1 : s.threads;
 #if SAGE_BENCH_LIBTORCH
-  add_libtorch(list, b, s);
+  add_libtorch(list, b, threads_of_peers);
 #endif
+  for (auto const& p : others) p->add(list, b, threads_of_peers);
 #if SAGE_BENCH_EIGEN
   add_eigen(list, b);
 #endif
@@ -88,17 +94,30 @@ double functions_per_call(workload const& w) {
   }
 }
 
+/// What one run is asked for, and what it works with.
+struct run {
+  settings how;
+  std::string json;
+  int repetitions = 7;
+  double seconds = 0;
+  peers others;
+  std::unique_ptr<session> to;  // none where nothing is timed
+  double exps_per_second = 0;
+  growth_report growth;
+};
+
+/// Returns the targets that are held and missed.
 template <class T>
-std::vector<std::string> run_workload(workload const& w, settings const& s, session* to,
-                                      double exps_per_second) {
-  batch<T> b(w, s.rotate_bytes);
-  auto const list = providers_of(b, s);
+std::vector<std::string> run_workload(std::string const& title, workload const& w, run& r) {
+  batch<T> b(w, sets_of<T>(w, r.how.rotate_bytes));
+  auto const list = providers_of(b, r.how, r.others);
   check(list, b);
-  if (to == nullptr) return {};
+  if (!r.to) return {};
   amounts per_call{double(w.rows), double(b.bytes), 0};
-  if (!w.is_double) per_call.limit_of_functions = functions_per_call(w) / exps_per_second;
-  auto const times = to->measure(name_of(w), list, b.sets.size(), per_call);
-  print_table(w, list, times, per_call);
+  if (!w.is_double) per_call.limit_of_functions = functions_per_call(w) / r.exps_per_second;
+  auto const times = r.to->measure(name_of(w), list, b.sets.size(), per_call);
+  print_table(title, list, times, per_call);
+  r.growth.add(w, list, times, per_call);
   return verdicts(w, list, times, per_call);
 }
 
@@ -124,12 +143,12 @@ double run_functions(session* to) {
   return best;
 }
 
-void describe_machine(settings const& s) {
+void describe_machine(run const& r) {
   float volatile tiny = std::numeric_limits<float>::min();
   tiny = tiny / 2;
-  auto const add = [](char const* key, std::string const& value) {
+  auto const add = [](std::string const& key, std::string const& value) {
     benchmark::AddCustomContext(key, value);
-    std::printf("%-12s %s\n", key, value.c_str());
+    std::printf("%-12s %s\n", key.c_str(), value.c_str());
   };
   static char const* const levels[] = {"best", "sse2", "avx2", "avx512"};
   add("processor", SAGE_BENCH_PROCESSOR);
@@ -138,73 +157,110 @@ void describe_machine(settings const& s) {
   add("flags", SAGE_BENCH_FLAGS);
   add("commit", SAGE_BENCH_COMMIT);
   add("denormals", tiny > 0 ? "kept by all" : "flushed to zero");
-  add("threads", std::to_string(s.threads));
-  add("rotation", std::to_string(s.rotate_bytes >> 20) + " MiB where the name ends in /memory");
+  add("threads", std::to_string(r.how.threads));
+  add("rotation", std::to_string(r.how.rotate_bytes >> 20) + " MiB where the name ends in /memory");
 #if SAGE_BENCH_LIBTORCH
   add("LibTorch", libtorch_version());
 #endif
+  for (std::size_t k = 0; k < r.others.size(); ++k) add("peer " + std::to_string(k + 1), r.others[k]->name());
 }
 
-void run_all(settings const& s, std::string const& filter, std::string const& json, int repetitions,
-             double seconds) {
+void run_all(run& r, std::vector<workload> const& workloads) {
   for (auto const l : {loss::triplet, loss::consistency, loss::cross_entropy, loss::sage})
     if (!(gradient_error(l) < 1e-6)) throw std::runtime_error("the reference's gradient is not its value's");
-  describe_machine(s);
-  std::unique_ptr<session> to;
-  if (!s.smoke) to = std::make_unique<session>(json, repetitions, seconds);
-  double const exps_per_second = run_functions(to.get());
-  std::regex const wanted(filter);
+  describe_machine(r);
+  if (r.how.shapes != selection::smoke) r.to = std::make_unique<session>(r.json, r.repetitions, r.seconds);
+  r.exps_per_second = run_functions(r.to.get());
   std::vector<std::string> all;
-  bool is_any = false;
-  for (auto const& w : s.smoke ? smoke_workloads() : s.quick ? quick_workloads() : all_workloads()) {
-    if (!std::regex_search(name_of(w), wanted)) continue;
-    is_any = true;
-    auto const r = w.is_double ? run_workload<double>(w, s, to.get(), exps_per_second)
-                               : run_workload<float>(w, s, to.get(), exps_per_second);
-    all.insert(all.end(), r.begin(), r.end());
+  for (std::size_t k = 0; k < workloads.size(); ++k) {
+    auto const& w = workloads[k];
+    auto const title =
+        name_of(w) + "  (" + std::to_string(k + 1) + " of " + std::to_string(workloads.size()) + ")";
+    auto const lines = w.is_double ? run_workload<double>(title, w, r) : run_workload<float>(title, w, r);
+    all.insert(all.end(), lines.begin(), lines.end());
   }
-  if (!is_any) throw std::runtime_error("no workload's name matches " + filter);
+  auto const lines = r.growth.print();
+  all.insert(all.end(), lines.begin(), lines.end());
   std::printf("\n");
   for (auto const& line : all) std::printf("%s\n", line.c_str());
-  if (s.smoke) std::printf("every provider agrees with the reference\n");
+  if (!r.to) std::printf("every provider agrees with the reference, in %zu workloads\n", workloads.size());
 }
+
+std::vector<workload> chosen(selection shapes, std::string const& filter) {
+  std::vector<workload> r;
+  try {
+    std::regex const wanted(filter);
+    for (auto const& w : workloads_of(shapes))
+      if (std::regex_search(name_of(w), wanted)) r.push_back(w);
+  } catch (std::regex_error const&) {
+    throw std::runtime_error("--filter " + filter + " is no regular expression");
+  }
+  if (r.empty())
+    throw std::runtime_error("no workload's name matches --filter " + filter + "; --list names them");
+  return r;
+}
+
+int memory_mib() { return int(double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGE_SIZE)) / (1 << 20)); }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  std::vector<char*> arguments(argv, argv + argc);
-  char interleave[] = "--benchmark_enable_random_interleaving=true";
-  arguments.insert(arguments.begin() + 1, interleave);
-  int count = int(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-
-  settings s{.threads = int(std::max(1u, std::thread::hardware_concurrency()))};
-  std::string json = "benchmarks.json";
-  int repetitions = 7;
-  double seconds = 0;
+  run r;
+  r.how.threads = int(std::max(1u, std::thread::hardware_concurrency()));
+  r.json = "benchmarks.json";
   std::size_t rotate = 1024;
+  std::string filter = ".";
+  std::vector<std::string> commands;
   CLI::App app{"Times SAGE's losses beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits"};
-  app.add_flag("--quick", s.quick, "the shapes that the project has set itself targets for, in two minutes");
-  app.add_flag("--smoke", s.smoke, "times nothing; compares every provider's answer with the reference");
-  app.add_option("--json", json, "where the results go")->capture_default_str();
-  app.add_option("--threads", s.threads, "of the rows with threads")
+  bool quick = false, growth = false, smoke = false, list = false;
+  auto* const only_quick =
+      app.add_flag("--quick", quick, "only the shapes that the project has set itself targets for");
+  auto* const only_growth =
+      app.add_flag("--growth", growth, "only the curves: growth with N, D, K and batch, and with threads")
+          ->excludes(only_quick);
+  app.add_flag("--smoke", smoke, "time nothing: compare every provider's answer with the reference")
+      ->excludes(only_quick)
+      ->excludes(only_growth);
+  app.add_option("--filter", filter, "only workloads whose name matches this regular expression")
+      ->type_name("REGEX");
+  app.add_flag("--list", list, "print the names of the workloads, and nothing else");
+  app.add_option("--json", r.json, "where the results go")->capture_default_str();
+  app.add_option("--threads", r.how.threads, "of the rows with threads")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  app.add_option("--repetitions", repetitions, "of which the median counts")
+  app.add_option("--repetitions", r.repetitions, "of which the median counts")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
-  app.add_option("--seconds", seconds,
-                 "that one repetition takes at least (default 0.02, or 0.01 with all shapes)");
+  app.add_option("--seconds", r.seconds,
+                 "that one repetition takes at least (default 0.02 with --quick, else 0.01)")
+      ->check(CLI::Range(1e-6, 100.0));
   app.add_option("--rotate-mib", rotate,
-                 "memory that the inputs of the shapes beyond the cache are spread over")
-      ->capture_default_str();
-  app.footer("Google Benchmark's --benchmark_filter=REGEX chooses workloads by name.");
-  CLI11_PARSE(app, count, arguments.data());
-  s.rotate_bytes = rotate << 20;
-  if (seconds <= 0) seconds = s.quick ? 0.02 : 0.01;
+                 "memory that the sets of the shapes beyond the cache are spread over")
+      ->capture_default_str()
+      ->check(CLI::Range(1, memory_mib() / 2));
+  app.add_option("--peer", commands,
+                 "program that takes part in a process of its own (benchmarks/peer.hpp); repeatable")
+      ->type_name("COMMAND")
+      ->allow_extra_args(false);
+  CLI11_PARSE(app, argc, argv);
+  r.how.rotate_bytes = rotate << 20;
+  r.how.shapes = quick    ? selection::quick
+                 : growth ? selection::growth
+                 : smoke  ? selection::smoke
+                          : selection::all;
+  if (r.seconds <= 0) r.seconds = quick ? 0.02 : 0.01;
 
-  auto const filter = benchmark::GetBenchmarkFilter();
-  run_all(s, filter.empty() || filter == "all" ? "." : filter, json, repetitions, seconds);
+  auto const workloads = chosen(r.how.shapes, filter);
+  if (list) {
+    for (auto const& w : workloads) std::printf("%s\n", name_of(w).c_str());
+    return 0;
+  }
+  char program[] = "sage_bench", interleave[] = "--benchmark_enable_random_interleaving=true";
+  char* arguments[] = {program, interleave, nullptr};
+  int count = 2;
+  benchmark::Initialize(&count, arguments);
+  for (auto const& command : commands) r.others.push_back(std::make_unique<peer>(command));
+  run_all(r, workloads);
 } catch (std::exception const& e) {
   std::fprintf(stderr, "sage_bench: %s\n", e.what());
   return 1;

@@ -1,7 +1,6 @@
 #include "measure.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -11,15 +10,12 @@ namespace bench {
 namespace {
 
 void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets) {
-  if (p.before) p.before();
-  std::size_t set = 0;
-  // Scripts are compiled in the second run, in LibTorch 1.13. Long runs need no third, for they warm up themselves.
-  auto const start = std::chrono::steady_clock::now();
-  auto const limit = std::chrono::milliseconds(20);
-  for (int i = 0; i < 3 && (i == 0 || std::chrono::steady_clock::now() - start < limit); ++i) {
-    p.run(set);
-    set = (set + 1) % sets;
+  if (p.seconds) {
+    double const each = p.seconds(state.max_iterations) / double(state.max_iterations);
+    for (auto _ : state) state.SetIterationTime(each);
+    return;
   }
+  std::size_t set = warm_up(p, sets);
   for (auto _ : state) {
     p.run(set);  // what it computes lies in memory that others read: it cannot be left out
     benchmark::ClobberMemory();
@@ -61,14 +57,20 @@ std::vector<timing> session::measure(std::string const& group, providers const& 
                                      amounts const& per_call) {
   benchmark::ClearRegisteredBenchmarks();
   runs_.clear();
-  for (auto const& p : list)
-    benchmark::RegisterBenchmark((group + "/" + p.name).c_str(),
-                                 [&p, sets](benchmark::State& state) { run_benchmark(state, p, sets); })
-        ->UseRealTime()
-        ->Unit(benchmark::kMicrosecond)
+  for (auto const& p : list) {
+    auto* const registered =
+        benchmark::RegisterBenchmark((group + "/" + p.name).c_str(),
+                                     [&p, sets](benchmark::State& state) { run_benchmark(state, p, sets); });
+    registered->Unit(benchmark::kMicrosecond)
         ->Repetitions(repetitions_)
         ->MinTime(seconds_)
         ->ReportAggregatesOnly();
+    if (p.seconds) {
+      registered->UseManualTime();
+    } else {
+      registered->UseRealTime();
+    }
+  }
   benchmark::RunSpecifiedBenchmarks(this, "all");
 
   std::vector<timing> r;

@@ -96,6 +96,66 @@ T cross_entropy(operand<T const> const& z, std::vector<std::int64_t> const& labe
   return sum / T(n);
 }
 
+template <class T>
+T norm_of(T const* u, index d) {
+  T s = 0;
+  for (index j = 0; j < d; ++j) s += u[j] * u[j];
+  return std::sqrt(s);
+}
+
+/// The triplet loss of unit embeddings: rows are normalised into buffers, and gradients led back through the norm.
+template <class T>
+T unit_triplet(tensors<T> const& t, bool wants_gradient) {
+  index const n = t.inputs[3].rows, d = t.inputs[3].columns;
+  std::vector<T> unit[3], g[3];
+  for (auto& u : unit) u.resize(std::size_t(d));
+  for (auto& u : g) u.resize(std::size_t(d));
+  T sum = 0;
+  for (index i = 0; i < n; ++i) {
+    T norm[3];
+    for (std::size_t k = 0; k < 3; ++k) {
+      T const* const u = t.inputs[3 + k].data + i * d;
+      norm[k] = norm_of(u, d);
+      for (index j = 0; j < d; ++j) unit[k][std::size_t(j)] = u[j] / norm[k];
+    }
+    auto const &a = unit[0], &p = unit[1], &q = unit[2];
+    T const positive = euclidean(a.data(), p.data(), d, T(0)),
+            negative = euclidean(a.data(), q.data(), d, T(0)), l = T(margin) + positive - negative;
+    sum += std::max(l, T(0));
+    if (!wants_gradient) continue;
+    T const c = l >= 0 ? 1 / T(n) : T(0), c_p = c / positive, c_n = c / negative;
+    for (std::size_t j = 0; j < std::size_t(d); ++j) {
+      g[1][j] = c_p * (p[j] - a[j]);
+      g[2][j] = c_n * (a[j] - q[j]);
+      g[0][j] = -g[1][j] - g[2][j];
+    }
+    for (std::size_t k = 0; k < 3; ++k) {
+      T along = 0;
+      for (std::size_t j = 0; j < std::size_t(d); ++j) along += unit[k][j] * g[k][j];
+      T* const to = t.outputs[2 + k].data + i * d;
+      for (std::size_t j = 0; j < std::size_t(d); ++j) to[j] = (g[k][j] - unit[k][j] * along) / norm[k];
+    }
+  }
+  return sum / T(n);
+}
+
+/// The complete loss: one term after the other.
+template <class T>
+T complete(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
+  auto const &z = t.inputs[0], &plus = t.inputs[1];
+  if (!wants_gradient)
+    return cross_entropy<T>(z, labels, nullptr) + cross_entropy<T>(plus, labels, nullptr) +
+           consistency<T>(z, plus, nullptr, nullptr) + unit_triplet(t, false);
+  std::vector<T> d_z(std::size_t(z.size())), d_plus(d_z);
+  T const sum = cross_entropy(z, labels, t.outputs[0].data) + cross_entropy(plus, labels, t.outputs[1].data) +
+                consistency(z, plus, d_z.data(), d_plus.data()) + unit_triplet(t, true);
+  for (std::size_t j = 0; j < d_z.size(); ++j) {
+    t.outputs[0].data[j] += d_z[j];
+    t.outputs[1].data[j] += d_plus[j];
+  }
+  return sum;
+}
+
 /// Separable, one plane after the other, the border by a padded copy; then x⁺ and x⁻.
 template <class T>
 void blur_pair(tensors<T> const& t, workload const& w) {
@@ -144,7 +204,7 @@ void blur_pair(tensors<T> const& t, workload const& w) {
 template <class T>
 void add_plain(providers& list, batch<T>& b) {
   workload const& w = b.what;
-  if (w.mode == mode::backward || w.loss == loss::sage || !w.family.empty()) return;
+  if (w.mode == mode::backward || !w.family.empty()) return;
   auto const value = std::make_shared<double>(0);
   provider p{.name = "plain loop", .run = [&b, value](std::size_t s) {
                auto const& t = b.sets[s];
@@ -164,6 +224,7 @@ void add_plain(providers& list, batch<T>& b) {
                    blur_pair(t, b.what);
                    break;
                  case loss::sage:
+                   *value = double(complete(t, b.labels, g));
                    break;
                }
              }};

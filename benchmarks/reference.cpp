@@ -204,7 +204,7 @@ answer reference_answer(batch<T> const& b) {
 
 double gradient_error(loss which) {
   workload const w = rows_of(which, mode::value_and_grad, 6, 7, 5);
-  batch<double> const b(w, 0);
+  batch<double> const b(w, 1);
   problem p = problem_of(b);
   auto const gradient = evaluated(p).outputs;
   std::mt19937 bits(3);

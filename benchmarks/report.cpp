@@ -8,24 +8,16 @@
 
 namespace bench {
 
-namespace {
-
 double seconds_of(std::vector<timing> const& times, std::string const& provider) {
   for (auto const& t : times)
     if (t.provider == provider) return t.seconds;
   return 0;
 }
 
-struct limit {
-  double memory = std::numeric_limits<double>::infinity(), functions = 0;
-  double seconds() const { return std::max(memory, functions); }
-};
-
-limit limit_of(providers const& list, std::vector<timing> const& times, amounts const& per_call) {
-  limit r;
+limits limits_of(providers const& list, std::vector<timing> const& times, amounts const& per_call) {
+  limits r{.memory = std::numeric_limits<double>::infinity(), .functions = per_call.limit_of_functions};
   for (std::size_t k = 0; k < list.size(); ++k)
     if (list[k].is_limit) r.memory = std::min(r.memory, times[k].seconds);
-  r.functions = per_call.limit_of_functions;
   return r;
 }
 
@@ -38,19 +30,17 @@ std::string verdict(std::string const& name, std::string const& what, double got
   return line;
 }
 
-}  // namespace
-
-void print_table(workload const& w, providers const& list, std::vector<timing> const& times,
+void print_table(std::string const& title, providers const& list, std::vector<timing> const& times,
                  amounts const& per_call) {
-  limit const l = limit_of(list, times, per_call);
+  limits const l = limits_of(list, times, per_call);
   double const ours = seconds_of(times, "sage");
-  std::printf("\n%s   %.3g MB, memory %.4g us", name_of(w).c_str(), per_call.bytes * 1e-6, l.memory * 1e6);
+  std::printf("\n%s   %.3g MB, memory %.4g us", title.c_str(), per_call.bytes * 1e-6, l.memory * 1e6);
   if (l.functions > 0) std::printf(", exp and log %.4g us", l.functions * 1e6);
-  std::printf("\n  %-26s %12s %7s %12s %9s %7s %12s\n", "", "us", "+- %", "rows/s", "GB/s", "limit",
+  std::printf("\n  %-32s %12s %7s %12s %9s %7s %12s\n", "", "us", "+- %", "rows/s", "GB/s", "limit",
               "sage faster");
   for (std::size_t k = 0; k < times.size(); ++k) {
     auto const& t = times[k];
-    std::printf("  %-26s %12.2f %7.1f %12.4g %9.2f ", t.provider.c_str(), t.seconds * 1e6, t.variation * 100,
+    std::printf("  %-32s %12.2f %7.1f %12.4g %9.2f ", t.provider.c_str(), t.seconds * 1e6, t.variation * 100,
                 per_call.rows / t.seconds, per_call.bytes / t.seconds * 1e-9);
     // The limits are one thread's: several may well be faster.
     if (list[k].threads == 1 && !list[k].is_limit) {
@@ -70,7 +60,7 @@ void print_table(workload const& w, providers const& list, std::vector<timing> c
 void print_functions(std::string const& group, std::vector<timing> const& times, double per_call) {
   std::printf("\n%s\n", group.c_str());
   for (auto const& t : times)
-    std::printf("  %-26s %8.3f 10^9/s\n", t.provider.c_str(), per_call / t.seconds * 1e-9);
+    std::printf("  %-32s %8.3f 10^9/s\n", t.provider.c_str(), per_call / t.seconds * 1e-9);
   std::fflush(stdout);
 }
 
@@ -83,7 +73,7 @@ std::vector<std::string> verdicts(workload const& w, providers const& list, std:
   for (auto const& t : targets)
     if (double const peer = seconds_of(times, t.peer); name == t.workload && peer > 0)
       r.push_back(verdict(name, std::string("times faster than ") + t.peer, peer / ours, t.times, true));
-  limit const l = limit_of(list, times, per_call);
+  limits const l = limits_of(list, times, per_call);
   if (w.beyond_cache)
     r.push_back(verdict(name,
                         l.functions > l.memory ? "of the limit by exp and log" : "of the memory's limit",

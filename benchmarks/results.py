@@ -1,6 +1,7 @@
 """Results of sage_bench: Google Benchmark's JSON, by workload and provider."""
 
 import json
+import sys
 from pathlib import Path
 
 TO_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -8,8 +9,11 @@ TO_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 class Results:
     def __init__(self, path: Path):
-        data = json.loads(path.read_text())
-        self.context = data["context"]
+        try:
+            data = json.loads(path.read_text())
+            self.context = data["context"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            sys.exit(f"{path} holds no results of sage_bench: {error}")
         self.seconds, self.variation, self.share = {}, {}, {}
         for run in data["benchmarks"]:
             # "consistency/value_and_grad/float/256x10/LibTorch eager/min_time:0.010/.../real_time"

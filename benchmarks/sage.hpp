@@ -106,7 +106,7 @@ provider sage_on(any_executor const& e, batch<T>& b) {
 
 template <class T>
 void add_sage(providers& list, batch<T>& b, settings const& s) {
-  bool const is_growth = !b.what.family.empty(), every = !s.quick && !is_growth;
+  bool const is_growth = !b.what.family.empty(), every = s.shapes != selection::quick && !is_growth;
   for (auto const& e : sage_executors(s, every)) {
     if (is_growth && e.threads && b.what.family != "threads") continue;
     if (e.is_scalar && b.what.loss == loss::blur_pair) continue;  // a second for each call

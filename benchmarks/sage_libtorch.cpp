@@ -44,7 +44,7 @@ void add_autograd(bench::providers& list, bench::batch<float>& b, int threads) {
 
 }  // namespace
 
-void bench::add_sage_libtorch(providers& list, batch<float>& b, settings const&) {
+void bench::add_sage_libtorch(providers& list, batch<float>& b) {
   add_adapted(list, "sage via at::Tensor", b, [](auto const& x) {
     return at::from_blob(const_cast<float*>(x.data), {x.rows, x.columns}, at::kFloat);
   });

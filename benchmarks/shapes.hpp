@@ -54,8 +54,10 @@ inline constexpr target targets[] = {
     {"sage/value_and_grad/float/64x(512,5)", "LibTorch eager", 30},
     {"sage/value_and_grad/float/256x(2048,1000)", "LibTorch eager", 15},
 };
-/// Beyond the cache, of the memory's limit; an adapter's time over raw pointers'; two threads against one.
-inline constexpr double limit_target = 0.9, adapter_target = 1.02, threads_target = 1.8;
+/// Beyond the cache, of the memory's limit; an adapter's time over raw pointers'; two threads against one; the exponent of
+/// growth, above that of the machine's limit or of linear growth.
+inline constexpr double limit_target = 0.9, adapter_target = 1.02, threads_target = 1.8,
+                        growth_tolerance = 0.1;
 
 inline std::vector<workload> quick_workloads() {
   auto const both = mode::value_and_grad;
@@ -71,6 +73,26 @@ inline std::vector<workload> quick_workloads() {
           with(images_of(32, 3, 224, 224, 10), false),
           with(rows_of(loss::sage, both, 64, 512, 5), false),
           with(rows_of(loss::sage, both, 256, 2048, 1000), false)};
+}
+
+/// Curves: how the time grows with each extent, and with threads.
+inline std::vector<workload> growth_workloads() {
+  std::vector<workload> r;
+  auto const both = mode::value_and_grad;
+  for (index n = 8; n <= 8192; n *= 4) {
+    r.push_back(with(rows_of(loss::triplet, both, n, 512, 0), false, "growth_N"));
+    r.push_back(with(rows_of(loss::consistency, both, n, 0, 10), false, "growth_N"));
+    r.push_back(with(rows_of(loss::sage, both, n, 512, 2), false, "growth_batch"));
+  }
+  for (index d = 16; d <= 16384; d *= 4)
+    r.push_back(with(rows_of(loss::triplet, both, 256, d, 0), false, "growth_D"));
+  for (index k = 2; k <= 32768; k *= 4)
+    r.push_back(with(rows_of(loss::consistency, both, 256, 0, k), false, "growth_K"));
+  r.push_back(with(rows_of(loss::triplet, both, 1024, 512, 0), false, "threads"));
+  r.push_back(with(rows_of(loss::consistency, both, 1024, 0, 1000), false, "threads"));
+  r.push_back(with(images_of(32, 3, 224, 224, 4), false, "threads"));
+  for (auto& w : r) w.beyond_cache = false;
+  return r;
 }
 
 inline std::vector<workload> all_workloads() {
@@ -91,25 +113,9 @@ inline std::vector<workload> all_workloads() {
   for (auto const& s : images)
     for (double const sigma : sigmas) r.push_back(with(images_of(s[0], s[1], s[2], s[3], sigma), false));
 
-  // Curves: how the time grows with each extent, and with threads.
-  auto const both = mode::value_and_grad;
-  for (index n = 8; n <= 8192; n *= 4) {
-    r.push_back(with(rows_of(loss::triplet, both, n, 512, 0), false, "growth_N"));
-    r.push_back(with(rows_of(loss::consistency, both, n, 0, 10), false, "growth_N"));
-    r.push_back(with(rows_of(loss::sage, both, n, 512, 2), false, "growth_batch"));
-  }
-  for (index d = 16; d <= 16384; d *= 4)
-    r.push_back(with(rows_of(loss::triplet, both, 256, d, 0), false, "growth_D"));
-  for (index k = 2; k <= 32768; k *= 4)
-    r.push_back(with(rows_of(loss::consistency, both, 256, 0, k), false, "growth_K"));
-  r.push_back(with(rows_of(loss::triplet, both, 1024, 512, 0), false, "threads"));
-  r.push_back(with(rows_of(loss::consistency, both, 1024, 0, 1000), false, "threads"));
-  r.push_back(with(images_of(32, 3, 224, 224, 4), false, "threads"));
-  for (auto& w : r)
-    if (!w.family.empty()) w.beyond_cache = false;
+  for (auto const& w : growth_workloads()) r.push_back(w);
   return r;
 }
-
 /// Every loss, mode and element type, at the shapes that cost little; and all that --quick times.
 inline std::vector<workload> smoke_workloads() {
   auto r = quick_workloads();
@@ -120,6 +126,20 @@ inline std::vector<workload> smoke_workloads() {
     if (w.family.empty() && !w.beyond_cache && is_small) r.push_back(w);
   }
   return r;
+}
+
+inline std::vector<workload> workloads_of(selection s) {
+  switch (s) {
+    case selection::quick:
+      return quick_workloads();
+    case selection::growth:
+      return growth_workloads();
+    case selection::smoke:
+      return smoke_workloads();
+    case selection::all:
+      break;
+  }
+  return all_workloads();
 }
 
 }  // namespace bench

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <random>
+#include <stdexcept>
 
 namespace bench {
 
@@ -40,7 +40,18 @@ layout layout_of(workload const& w) {
 
 constexpr std::size_t alignment = 64;
 
-std::size_t padded(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+template <class T>
+std::size_t bytes_of(extent const& e) {
+  return (std::size_t(e.rows * e.columns) * sizeof(T) + alignment - 1) / alignment * alignment;
+}
+
+template <class T>
+std::size_t set_bytes(layout const& l) {
+  std::size_t r = 0;
+  for (auto const& e : l.inputs) r += bytes_of<T>(e);
+  for (auto const& e : l.outputs) r += bytes_of<T>(e);
+  return r;
+}
 
 /// Logits and embeddings are normal; x⁺ lies near x, so that half of the triplets and more are active; x⁻ is
 /// independent. Images and maps are uniform.
@@ -104,17 +115,20 @@ std::vector<std::size_t> written(batch<T> const& b) {
 }
 
 template <class T>
-batch<T>::batch(workload const& w, std::size_t rotate_bytes) : what(w) {
+std::size_t sets_of(workload const& w, std::size_t rotate_bytes) {
+  std::size_t const one = set_bytes<T>(layout_of(w));
+  return w.beyond_cache ? std::max<std::size_t>(2, (rotate_bytes + one - 1) / one) : 1;
+}
+
+template <class T>
+batch<T>::batch(workload const& w, std::size_t count) : what(w) {
   layout const l = layout_of(w);
-  auto const size = [](extent const& e) { return padded(std::size_t(e.rows * e.columns) * sizeof(T)); };
-  std::size_t set_bytes = 0;
-  for (auto const& e : l.inputs) set_bytes += size(e);
-  for (auto const& e : l.outputs) set_bytes += size(e);
-  std::size_t const count =
-      w.beyond_cache ? std::max<std::size_t>(2, (rotate_bytes + set_bytes - 1) / set_bytes) : 1;
-  memory_ = std::aligned_alloc(4096, (count * set_bytes + 4095) / 4096 * 4096);
-  if (memory_ == nullptr) throw std::bad_alloc();
-  std::memset(memory_, 0, count * set_bytes);
+  std::size_t const all_bytes = count * set_bytes<T>(l);
+  memory_ = std::aligned_alloc(4096, (all_bytes + 4095) / 4096 * 4096);
+  if (memory_ == nullptr)
+    throw std::runtime_error(name_of(w) + ": no " + std::to_string(all_bytes >> 20) +
+                             " MiB of memory to be had");
+  std::memset(memory_, 0, all_bytes);
 
   auto* at = static_cast<char*>(memory_);
   std::vector<operand<T>> first;
@@ -128,11 +142,11 @@ batch<T>::batch(workload const& w, std::size_t rotate_bytes) : what(w) {
         std::memcpy(x.data, sets[0].inputs[t.inputs.size()].data, std::size_t(x.size()) * sizeof(T));
       }
       t.inputs.push_back({x.data, x.rows, x.columns});
-      at += size(e);
+      at += bytes_of<T>(e);
     }
     for (auto const& e : l.outputs) {
       t.outputs.push_back({reinterpret_cast<T*>(at), e.rows, e.columns});
-      at += size(e);
+      at += bytes_of<T>(e);
     }
     if (s == 0) fill(w, first);
     sets.push_back(t);
@@ -153,6 +167,8 @@ batch<T>::~batch() {
   std::free(memory_);
 }
 
+template std::size_t sets_of<float>(workload const&, std::size_t);
+template std::size_t sets_of<double>(workload const&, std::size_t);
 template class batch<float>;
 template class batch<double>;
 template std::vector<std::size_t> written(batch<float> const&);

@@ -23,7 +23,7 @@ struct workload {
   index channels = 0;
   double sigma = 0;
   bool beyond_cache = false;  // sets of tensors are rotated, so that each call finds its data in memory
-  std::string family;         // "" or the curve it belongs to, as "growth/N"
+  std::string family;         // "" or the curve it belongs to, as "growth_N"
 };
 
 std::string name_of(workload const& w);
@@ -68,11 +68,15 @@ struct tensors {
   std::vector<operand<T>> outputs;
 };
 
-/// A workload's data: one set of tensors, or as many equal ones as reach beyond the cache.
+/// How many sets of a workload's tensors there shall be: one, or as many as reach over so many bytes if it is beyond_cache.
+template <class T>
+std::size_t sets_of(workload const& w, std::size_t rotate_bytes);
+
+/// A workload's data: equal sets of tensors.
 template <class T>
 class batch {
  public:
-  batch(workload const& what, std::size_t rotate_bytes);
+  batch(workload const& what, std::size_t sets);
   batch(batch const&) = delete;
   batch& operator=(batch const&) = delete;
   ~batch();

@@ -78,17 +78,63 @@ T consistency(tensors<T> const& t, bool wants_gradient) {
 }
 
 template <class T>
-T cross_entropy(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
-  matrix<T> const log_p = log_softmax(t.inputs[0], T(1));
-  T const n = T(t.inputs[0].rows);
+T cross_entropy(operand<T const> const& z, std::vector<std::int64_t> const& labels, operand<T> const* d_z) {
+  matrix<T> const log_p = log_softmax(z, T(1));
+  T const n = T(z.rows);
   T sum = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) sum -= log_p(i, std::size_t(labels[i]));
-  if (wants_gradient) {
-    auto g = adapt(t.outputs[0]);
+  if (d_z != nullptr) {
+    auto g = adapt(*d_z);
     xt::noalias(g) = xt::exp(log_p) / n;
     for (std::size_t i = 0; i < labels.size(); ++i) g(i, std::size_t(labels[i])) -= 1 / n;
   }
   return sum / n;
+}
+
+/// The triplet loss of unit embeddings, its gradients led back through the norms.
+template <class T>
+T unit_triplet(tensors<T> const& t, bool wants_gradient) {
+  column<T> norm[3];
+  matrix<T> unit[3];
+  for (std::size_t k = 0; k < 3; ++k) {
+    auto const e = adapt(t.inputs[3 + k]);
+    norm[k] = xt::sqrt(xt::sum(xt::square(e), {1}));
+    unit[k] = e / broadcast<T>(norm[k]);
+  }
+  matrix<T> const u = unit[0] - unit[1], v = unit[0] - unit[2];
+  column<T> const positive = xt::sqrt(xt::sum(xt::square(u), {1})),
+                  negative = xt::sqrt(xt::sum(xt::square(v), {1})), l = T(margin) + positive - negative;
+  if (wants_gradient) {
+    column<T> const c = xt::where(l >= T(0), 1 / T(l.size()), T(0)), c_p = c / positive, c_n = c / negative;
+    matrix<T> g[3];
+    g[1] = -u * broadcast<T>(c_p);
+    g[2] = v * broadcast<T>(c_n);
+    g[0] = -g[1] - g[2];
+    for (std::size_t k = 0; k < 3; ++k) {
+      column<T> const along = xt::sum(unit[k] * g[k], {1});
+      auto to = adapt(t.outputs[2 + k]);
+      xt::noalias(to) = (g[k] - unit[k] * broadcast<T>(along)) / broadcast<T>(norm[k]);
+    }
+  }
+  return xt::mean(xt::maximum(l, T(0)))();
+}
+
+/// The complete loss: one term after the other.
+template <class T>
+T complete(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wants_gradient) {
+  T sum = unit_triplet(t, wants_gradient);
+  for (std::size_t k = 0; k < 2; ++k)
+    sum += cross_entropy(t.inputs[k], labels, wants_gradient ? &t.outputs[k] : nullptr);
+  if (!wants_gradient) return sum + consistency(t, false);
+  auto const &z = t.inputs[0], &plus = t.inputs[1];
+  std::vector<T> d_z(std::size_t(z.size())), d_plus(d_z);
+  tensors<T> const term{{z, plus}, {{d_z.data(), z.rows, z.columns}, {d_plus.data(), z.rows, z.columns}}};
+  sum += consistency(term, true);
+  for (std::size_t k = 0; k < 2; ++k) {
+    auto g = adapt(t.outputs[k]);
+    xt::noalias(g) += adapt(term.outputs[k]);
+  }
+  return sum;
 }
 
 }  // namespace
@@ -96,17 +142,19 @@ T cross_entropy(tensors<T> const& t, std::vector<std::int64_t> const& labels, bo
 template <class T>
 void add_xtensor(providers& list, batch<T>& b) {
   workload const& w = b.what;
-  if (w.mode == mode::backward || w.loss == loss::sage || w.loss == loss::blur_pair || !w.family.empty())
-    return;
+  if (w.mode == mode::backward || w.loss == loss::blur_pair || !w.family.empty()) return;
   auto const value = std::make_shared<double>(0);
   list.push_back({.name = "xtensor",
                   .run =
                       [&b, value](std::size_t s) {
                         auto const& t = b.sets[s];
                         bool const g = b.what.mode == mode::value_and_grad;
-                        *value = double(b.what.loss == loss::triplet       ? triplet(t, g)
-                                        : b.what.loss == loss::consistency ? consistency(t, g)
-                                                                           : cross_entropy(t, b.labels, g));
+                        *value =
+                            double(b.what.loss == loss::triplet       ? triplet(t, g)
+                                   : b.what.loss == loss::consistency ? consistency(t, g)
+                                   : b.what.loss == loss::sage
+                                       ? complete(t, b.labels, g)
+                                       : cross_entropy(t.inputs[0], b.labels, g ? &t.outputs[0] : nullptr));
                       },
                   .value = [value] { return *value; }});
 }

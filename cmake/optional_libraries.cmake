@@ -35,27 +35,41 @@ function(sage_find_package target package imported what)
   target_link_libraries(${target} INTERFACE ${imported})
 endfunction()
 
-# The LibTorch that CMAKE_PREFIX_PATH or Torch_DIR names, if it is one built for CUDA, as PyPI's package is: sets
-# <root> to its folder and <version>. Its own configuration stops CMake where no CUDA toolkit of its version is
-# installed; nothing here needs one.
-function(sage_find_libtorch_for_cuda root version)
-  cmake_path(CONVERT "$ENV{CMAKE_PREFIX_PATH}" TO_CMAKE_PATH_LIST prefixes)
-  foreach(folder IN LISTS Torch_DIR CMAKE_PREFIX_PATH prefixes ITEMS "$ENV{Torch_DIR}")
+# The first of some folders that is a LibTorch, or one's CMAKE_PREFIX_PATH or Torch_DIR: sets <root> and <version>.
+function(sage_libtorch_at root version)
+  foreach(folder IN LISTS ARGN)
     foreach(suffix IN ITEMS . Torch share/cmake/Torch)
       cmake_path(ABSOLUTE_PATH folder NORMALIZE OUTPUT_VARIABLE config)
       cmake_path(APPEND config "${suffix}")
       if(folder AND EXISTS "${config}/TorchConfig.cmake")
         cmake_path(SET found NORMALIZE "${config}/../../..")
-        if(EXISTS "${found}/lib/libtorch_cuda.so" AND EXISTS "${found}/lib/libtorch_cpu.so")
-          file(STRINGS "${config}/TorchConfigVersion.cmake" line REGEX "PACKAGE_VERSION \"[^\"]+\"" LIMIT_COUNT 1)
-          string(REGEX REPLACE ".*\"([^\"]+)\".*" "\\1" line "${line}")
-          set(${root} "${found}" PARENT_SCOPE)
-          set(${version} "${line}" PARENT_SCOPE)
-        endif()
+        file(STRINGS "${config}/TorchConfigVersion.cmake" line REGEX "PACKAGE_VERSION \"[^\"]+\"" LIMIT_COUNT 1)
+        string(REGEX REPLACE ".*\"([^\"]+)\".*" "\\1" line "${line}")
+        set(${root} "${found}" PARENT_SCOPE)
+        set(${version} "${line}" PARENT_SCOPE)
         return()
       endif()
     endforeach()
   endforeach()
+endfunction()
+
+# The LibTorch that CMAKE_PREFIX_PATH or Torch_DIR names, if it is one built for CUDA, as PyPI's package is: sets
+# <root> to its folder and <version>. Its own configuration stops CMake where no CUDA toolkit of its version is
+# installed; nothing here needs one.
+function(sage_find_libtorch_for_cuda root version)
+  cmake_path(CONVERT "$ENV{CMAKE_PREFIX_PATH}" TO_CMAKE_PATH_LIST prefixes)
+  sage_libtorch_at(found number ${Torch_DIR} ${CMAKE_PREFIX_PATH} ${prefixes} $ENV{Torch_DIR})
+  if(found AND EXISTS "${found}/lib/libtorch_cuda.so" AND EXISTS "${found}/lib/libtorch_cpu.so")
+    set(${root} "${found}" PARENT_SCOPE)
+    set(${version} "${number}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# add_library(<target>) for the CPU's half of the LibTorch in a folder.
+function(sage_add_libtorch_cpu target root)
+  add_library(${target} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(${target} SYSTEM INTERFACE "${root}/include" "${root}/include/torch/csrc/api/include")
+  target_link_libraries(${target} INTERFACE "${root}/lib/libtorch_cpu.so" "${root}/lib/libc10.so")
 endfunction()
 
 # LibTorch: whichever CMAKE_PREFIX_PATH or Torch_DIR names, else the system's; of one built for CUDA the CPU's half.
@@ -66,10 +80,7 @@ function(sage_find_libtorch)
   if(root)
     set(TORCH_LIBRARIES sage_libtorch_cpu)
     set(which "LibTorch ${Torch_VERSION}, the CPU's half of ${root}")
-    add_library(sage_libtorch_cpu INTERFACE IMPORTED)  # seen by the check below
-    target_include_directories(sage_libtorch_cpu SYSTEM INTERFACE
-      "${root}/include" "${root}/include/torch/csrc/api/include")
-    target_link_libraries(sage_libtorch_cpu INTERFACE "${root}/lib/libtorch_cpu.so" "${root}/lib/libc10.so")
+    sage_add_libtorch_cpu(sage_libtorch_cpu "${root}")
     set(SAGE_LIBTORCH_CUDA_ROOT "${root}" PARENT_SCOPE)
   else()
     find_package(Torch QUIET)
@@ -101,7 +112,27 @@ function(sage_find_libtorch)
   message(STATUS "SAGE: ${which}")
 endfunction()
 
+# One more LibTorch, for programs of their own: no program holds two.
+set(SAGE_SECOND_TORCH_DIR "" CACHE PATH "A second LibTorch that the tests labelled framework are built and run with, and \
+that the benchmarks time")
+if(DEFINED ENV{SAGE_SECOND_TORCH_DIR})
+  set_property(CACHE SAGE_SECOND_TORCH_DIR PROPERTY VALUE "$ENV{SAGE_SECOND_TORCH_DIR}")
+endif()
+function(sage_find_second_libtorch)
+  if(NOT SAGE_SECOND_TORCH_DIR)
+    return()
+  endif()
+  sage_libtorch_at(root version "${SAGE_SECOND_TORCH_DIR}")
+  if(NOT root)
+    sage_left_out("a second LibTorch" "no LibTorch in ${SAGE_SECOND_TORCH_DIR}")
+    return()
+  endif()
+  sage_add_libtorch_cpu(sage_second_libtorch "${root}")
+  message(STATUS "SAGE: as second LibTorch ${version}, ${root}")
+endfunction()
+
 sage_find_libtorch()
+sage_find_second_libtorch()
 sage_find_package(sage_eigen Eigen3 Eigen3::Eigen "the Eigen tests and quickstart_eigen")
 sage_find_package(sage_xtensor xtensor xtensor "the xtensor tests")
 # libcu++, which needs no CUDA compiler; the toolkit has it in include/cccl, older ones in include.

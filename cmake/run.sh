@@ -9,19 +9,19 @@ usage() {
   cat <<TEXT
 usage: cmake/run.sh test [ctest arguments]
        cmake/run.sh demo [sage_train arguments]
-       cmake/run.sh bench [--quick | --smoke] [sage_bench arguments]
+       cmake/run.sh bench [--quick | --growth | --smoke] [sage_bench arguments]
 
   test   builds everything and runs the tests
   demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
          entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo. Typed again,
          it goes on after an interruption, or prints the table again; 'demo --restart' trains anew
-  bench  times the losses of SAGE beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits; --quick: the
-         shapes with targets, in three minutes; --smoke: compares the answers only. Table on the terminal; JSON and charts in
-         build/bench
+  bench  times the losses of SAGE beside LibTorch, PyTorch, Eigen, xtensor, OpenCV and the machine's limits: every shape;
+         --quick: those with targets; --growth: how the time grows with each extent and with threads; --smoke: times
+         nothing, compares the answers. Table on the terminal; JSON and charts in build/bench
 
 All install what is missing with apt (as root or through sudo), configure and build in build/default, and are quick
 the second time. They work from any directory. Arguments are handed on: 'test -R triplet', 'demo --seeds 8 --epochs 20',
-'bench --benchmark_filter=triplet'; 'bench --help' names more.
+'bench --quick --filter triplet'; 'bench --help' names more.
 
 environment:
   SAGE_NO_INSTALL=1    install nothing; use what is there
@@ -29,7 +29,7 @@ environment:
                        CMAKE_PREFIX_PATH=\$(python3 -c 'import torch; print(torch.utils.cmake_prefix_path)') cmake/run.sh test
   SAGE_SECOND_TORCH_DIR
                        folder of one more LibTorch that 'test' builds the LibTorch tests with, in a build of their own
-                       (minutes), and runs them; without it that test is skipped
+                       (minutes), and runs them; without it that test is skipped. 'bench' times it, too
   CXX                  compiler, GCC 12 or Clang 14 at least
 TEXT
 }
@@ -160,6 +160,16 @@ what is missing stands above. LibTorch can be had from https://pytorch.org: CMAK
   "$build/examples/sage_train/sage_train" "${settings[@]}" "$@"
 }
 
+# python_with <module>: the command of the Python that has it. One in PATH, or PYTHONPATH, may hide the system's, which has
+# what apt installs.
+python_with() {
+  local python
+  for python in python3 /usr/bin/python3 "/usr/bin/python3 -E"; do
+    if $python -c "import $1" >/dev/null 2>&1; then echo "$python"; return; fi
+  done
+  return 1
+}
+
 run_bench() {
   # shellcheck disable=SC2046
   prepare libbenchmark-dev libcli11-dev libeigen3-dev libxtensor-dev libopencv-core-dev libopencv-imgproc-dev \
@@ -168,21 +178,43 @@ run_bench() {
   [[ $(cmake --build "$build" --target help) == *sage_bench:* ]] || fail "the benchmarks need Google Benchmark and \
 CLI11, and plain flags; what is missing stands above"
   compile sage_bench
-  local results=$root/build/bench/results.json given=" $* "
-  mkdir -p "${results%/*}"
-  [[ $given == *" --json"[\ =]* ]] || set -- --json "$results" "$@"
-  "$build/benchmarks/sage_bench" "$@"
-  if [[ $given == *" --"@(json|smoke|help|benchmark_filter|benchmark_list_tests)* ]]; then return; fi
 
-  # matplotlib is the system's; another Python may stand before it in PATH.
-  local python
-  for python in /usr/bin/python3 python3; do
-    if "$python" -c 'import matplotlib' 2>/dev/null; then
-      "$python" "$root/benchmarks/chart.py" "$results" "${results%.json}.png"
-      return
+  # Nothing is timed by these, and they are asked for to learn something quickly.
+  local given=" $* "
+  if [[ $given == *" "@(-h|--help|--list)" "* ]]; then "$build/benchmarks/sage_bench" "$@"; return; fi
+  "$build/benchmarks/sage_bench" "$@" --list >/dev/null || exit  # wrong arguments end here, with a sentence
+
+  # Peers in processes of their own.
+  local peers=() torch_python
+  if [[ $(cmake --build "$build" --target help) == *sage_bench_second_libtorch:* ]]; then
+    if compile sage_bench_second_libtorch; then
+      peers+=(--peer "$build/benchmarks/sage_bench_second_libtorch")
+    else
+      say "the second LibTorch does not build with this compiler: left out"
     fi
+  else
+    say "no second LibTorch (SAGE_SECOND_TORCH_DIR): left out"
+  fi
+  if torch_python=$(python_with torch); then
+    export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$root/build/bench/torch_compile}
+    peers+=(--peer "$torch_python $root/benchmarks/torch_compile.py")
+  else
+    say "no Python with PyTorch: torch.compile left out"
+  fi
+
+  # What times a part of the workloads does not replace the results of all.
+  local name=results part python="" results
+  for part in quick growth filter; do
+    if [[ $given == *" --$part"[\ =]* ]]; then name=$part; fi
   done
-  say "no matplotlib: the chart is left out"
+  results=$root/build/bench/$name.json
+  mkdir -p "${results%/*}"
+  if [[ $given != *" --"@(json|smoke|filter)[\ =]* ]]; then
+    python=$(python_with matplotlib) || say "no Python with matplotlib: the charts are left out"
+  fi
+  if [[ $given != *" --json"[\ =]* ]]; then set -- --json "$results" "$@"; fi
+  "$build/benchmarks/sage_bench" "${peers[@]}" "$@"
+  if [[ -n $python ]]; then $python "$root/benchmarks/chart.py" "$results" "${results%.json}.png"; fi
 }
 
 case ${1:-} in

@@ -58,6 +58,18 @@ TEST_CASE("backward twice needs retain_graph, and then gives the same again") {
   CHECK_THROWS_AS(loss.backward(), c10::Error);
 }
 
+TEST_CASE("a gradient that is changed where it was left is not the one that the graph keeps") {
+  auto const x = triplets({4, 8});
+  auto const loss = st::triplet_margin_loss(x[0], x[1], x[2], {.margin = 3});
+  loss.backward({}, /*retain_graph=*/true);
+  auto const once = x[0].grad().clone();
+  x[0].mutable_grad().zero_();
+  loss.backward({}, /*retain_graph=*/true);
+  CHECK(at::equal(x[0].grad(), once));
+  auto const asked = torch::autograd::grad({loss}, {x[0]}, {}, /*retain_graph=*/true)[0];
+  CHECK(at::equal(asked, once));
+}
+
 TEST_CASE("a gradient is scaled by what comes from above") {
   auto const x = triplets({4, 8});
   auto const of = [&](auto const& f) { return by_autograd(f, x)[2]; };

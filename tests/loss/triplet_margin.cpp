@@ -2,6 +2,7 @@
 
 #include <sage/loss/triplet_margin.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -293,5 +294,52 @@ TEST_CASE("Exotic numbers in one triplet leave the others as they were, bit for 
     };
     with(sage::triplet_margin_loss<sage::euclidean>{.margin = 4, .reduction = sage::reduction::sum}, true);
     with(sage::triplet_margin_loss<sage::normalized_euclidean>{.reduction = sage::reduction::sum}, false);
+  }
+}
+
+// Large gradients go another way where vectors fill a cache line: past the caches, from the first aligned address on.
+TEST_CASE(
+    "Gradients larger than the caches are those of every executor, wherever they begin, and nothing beside "
+    "them") {
+  index_t const rows = 700, length = 2003, pitch = 2016;  // 16 MiB of gradients
+  auto const size = static_cast<std::size_t>(rows * pitch + 16);
+  std::vector<float> x[3], expected[3], got[3];
+  for (std::size_t k = 0; k < 3; ++k) {
+    x[k].resize(size);
+    for (std::size_t i = 0; i < size; ++i)
+      x[k][i] = static_cast<float>((i * (7 + 4 * k) + 31 * k) % 101) / 16;
+  }
+  sage::triplet_margin_loss<> const loss{.margin = 50};
+  auto const view = [&](std::vector<float>& v, index_t offset) {
+    return sage::strided_view{v.data() + offset, sage::extents{rows, length}, sage::strides{pitch, 1}};
+  };
+  for (index_t const offset : {0, 1, 13}) {
+    CAPTURE(offset);
+    auto const run = [&](any_executor const& executor, std::vector<float>(&g)[3]) {
+      for (auto& v : g) v.assign(size, 77.0f);
+      return loss
+          .value_and_grad(executor, view(x[0], 0), view(x[1], 0), view(x[2], 0), view(g[0], offset),
+                          view(g[1], offset), view(g[2], offset))
+          .value;
+    };
+    double const value = run({any_executor::scalar}, expected);
+    for_each_executor([&](any_executor const& executor) {
+      CAPTURE(executor.name());
+      CHECK(run(executor, got) == Approx(value).epsilon(1e-6));
+      double worst = 0;
+      index_t touched = 0;
+      for (std::size_t k = 0; k < 3; ++k)
+        for (std::size_t i = 0; i < size; ++i) {
+          bool const inside = index_t(i) >= offset && (index_t(i) - offset) % pitch < length &&
+                              (index_t(i) - offset) / pitch < rows;
+          if (inside) {
+            worst = std::max(worst, std::abs(double(got[k][i]) - double(expected[k][i])));
+          } else {
+            touched += got[k][i] != 77.0f;
+          }
+        }
+      CHECK(worst < 1e-8);  // of some 3e-5: 1/(rows) of a component of a unit vector
+      CHECK(touched == 0);
+    });
   }
 }

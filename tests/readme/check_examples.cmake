@@ -12,7 +12,7 @@ foreach(name IN ITEMS quickstart quickstart_eigen)
   endif()
 endforeach()
 
-string(REGEX MATCHALL "\\((examples|include|tests|cmake)/[^)]+\\)" links "${readme}")
+string(REGEX MATCHALL "\\((examples|include|tests|cmake|benchmarks)/[^)]+\\)" links "${readme}")
 foreach(link IN LISTS links)
   string(REGEX REPLACE "[()]" "" file "${link}")
   if(NOT EXISTS "${SOURCE_DIR}/${file}")

@@ -30,7 +30,13 @@ class across_rows {
 
  public:
   // What the kernel reads again and again is copied: it must not be thought to change with every store.
-  SAGE_INLINE explicit across_rows(Problem const& p) : p_(p), formula_(p.formula), length_(p.length) {}
+  SAGE_INLINE explicit across_rows(Problem const& p) : p_(p), formula_(p.formula), length_(p.length) {
+    SAGE_UNROLL
+    for (int k = 0; k < inputs; ++k) in_blocks_[k] = in_blocks(p.in[k]);
+    SAGE_UNROLL
+    for (int k = 0; k < gradients; ++k)
+      out_in_blocks_[k] = in_blocks(p.out[k].to) && p.out[k].mode == gradient_mode::write;
+  }
 
   SAGE_INLINE void operator()(index_t first, index_t last) const {
     for (index_t i = first; i < last; i += width)
@@ -47,7 +53,7 @@ class across_rows {
   SAGE_INLINE void rows_from(index_t i, int count) const {
     tile<inputs> t;
     SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) load(t.x[k], p_.in[k], i, count);
+    for (int k = 0; k < inputs; ++k) load(t.x[k], k, i, count);
     alignas(64) A scratch[kept > 0 ? across_rows_limit * kept * width : 1];
     row<V> r;
     bool skipped[width];
@@ -102,7 +108,7 @@ class across_rows {
         for (int l = 0; l < count; ++l)
           if (skipped[l])
             for (index_t j = 0; j < length_; ++j) g.x[k][j][l] = A(0);
-      store(g.x[k], p_.out[k], i, count);
+      store(g.x[k], k, i, count);
     }
   }
 
@@ -116,15 +122,19 @@ class across_rows {
     return kept_values<V>(scratch + j * kept * width);
   }
 
+  // Rows of floats that can be transposed in registers, four by four.
+  template <class E>
+  SAGE_INLINE static bool in_blocks(rows_view<E> const& rows) noexcept {
+    return __is_same(T, float) && rows.stride == 1 && rows.outer_rank == 1;
+  }
+
   // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
-  SAGE_INLINE void load(A (&to)[across_rows_limit][width], rows_view<T const> const& in, index_t i,
-                        int count) const {
+  SAGE_INLINE void load(A (&to)[across_rows_limit][width], int k, index_t i, int count) const {
+    auto const& in = p_.in[k];
     if constexpr (__is_same(T, float)) {
-      if (in.stride == 1 && in.outer_rank == 1 && count == width) {
+      if (in_blocks_[k] && count == width) {
         index_t const pitch = in.outer[0].stride;
-        T const* const from = in.row(i);
-        for (int l = 0; l < width; l += 4)
-          rows_to_columns(from + l * pitch, pitch, length_, &to[0][l], width);
+        rows_to_columns<width>(in.data + i * pitch, pitch, length_, &to[0][0]);
         return;
       }
     }
@@ -134,19 +144,17 @@ class across_rows {
     }
   }
 
-  SAGE_INLINE void store(A const (&from)[across_rows_limit][width], gradient_rows<T> const& out, index_t i,
-                         int count) const {
-    bool const add = out.mode == gradient_mode::add;
-    index_t const stride = out.to.stride;
+  SAGE_INLINE void store(A const (&from)[across_rows_limit][width], int k, index_t i, int count) const {
+    auto const& out = p_.out[k];
     if constexpr (__is_same(T, float)) {
-      if (stride == 1 && out.to.outer_rank == 1 && count == width && !add) {
+      if (out_in_blocks_[k] && count == width) {
         index_t const pitch = out.to.outer[0].stride;
-        T* const to = out.to.row(i);
-        for (int l = 0; l < width; l += 4)
-          columns_to_rows(&from[0][l], width, to + l * pitch, pitch, length_);
+        columns_to_rows<width>(&from[0][0], out.to.data + i * pitch, pitch, length_);
         return;
       }
     }
+    bool const add = out.mode == gradient_mode::add;
+    index_t const stride = out.to.stride;
     for (int l = 0; l < count; ++l) {
       T* const to = out.to.row(i + l);
       for (index_t j = 0; j < length_; ++j) {
@@ -163,6 +171,8 @@ class across_rows {
   Problem const& p_;
   formula_type const formula_;
   index_t const length_;
+  lanes<bool, inputs> in_blocks_;
+  lanes<bool, gradients> out_in_blocks_;
 };
 
 }  // namespace exec::detail

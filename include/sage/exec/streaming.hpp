@@ -12,7 +12,12 @@ namespace exec::detail {
 
 /// Gradients of this many bytes or more are stored past the caches, where nobody could find them again anyway: the
 /// lines need not be read before they are written. Below, a consumer gains more from finding them in a cache.
+///
+/// Only by whole lines, vectors of 64 bytes: a Xeon then copies three tensors in half the time. An EPYC with vectors of
+/// 32 bytes takes a quarter longer for triplets of 4096×2048 than with ordinary stores.
 inline constexpr index_t streaming_bytes = index_t(16) << 20;
+template <class V>
+inline constexpr bool streams_with = sizeof(V) == 64;
 
 /// Stores past the caches; `to` is a multiple of the pack's size.
 template <class T, int N>

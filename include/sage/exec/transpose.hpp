@@ -22,53 +22,67 @@ SAGE_INLINE void transpose(pack<float, 4> (&r)[4]) noexcept {
   r[3].v = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
 }
 
-/// Copies four rows of `length` elements, `pitch` elements apart, to columns: to[j * width + l] = from[l * pitch + j].
-SAGE_INLINE void rows_to_columns(float const* from, index_t pitch, index_t length, float* to,
-                                 index_t width) noexcept {
-  if (length == 2 && pitch == 2) {  // two classes are SAGE's everyday case
-    auto const low = load_pack<pack<float, 4>>(from), high = load_pack<pack<float, 4>>(from + 4);
-    store_pack(to, pack<float, 4>(__builtin_shufflevector(low.v, high.v, 0, 2, 4, 6)));
-    store_pack(to + width, pack<float, 4>(__builtin_shufflevector(low.v, high.v, 1, 3, 5, 7)));
+/// Copies Width rows of `length` elements, `pitch` elements apart, to columns: to[j * Width + l] = from[l * pitch + j].
+template <int Width>
+SAGE_INLINE void rows_to_columns(float const* from, index_t pitch, index_t length, float* to) noexcept {
+  if (length == 2 && pitch == 2) {
+    SAGE_UNROLL
+    for (int l = 0; l < Width; l += 4) {
+      auto const low = load_pack<pack<float, 4>>(from + 2 * l),
+                 high = load_pack<pack<float, 4>>(from + 2 * l + 4);
+      store_pack(to + l, pack<float, 4>(__builtin_shufflevector(low.v, high.v, 0, 2, 4, 6)));
+      store_pack(to + Width + l, pack<float, 4>(__builtin_shufflevector(low.v, high.v, 1, 3, 5, 7)));
+    }
     return;
   }
   if (length < 4) {
     for (index_t j = 0; j < length; ++j)
-      for (int l = 0; l < 4; ++l) to[j * width + l] = from[l * pitch + j];
+      for (int l = 0; l < Width; ++l) to[j * Width + l] = from[l * pitch + j];
     return;
   }
-  for (index_t j = 0; j < length; j += 4) {
-    index_t const start = j + 4 <= length ? j : length - 4;  // the last block may overlap the one before
-    pack<float, 4> block[4];
-    SAGE_UNROLL
-    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + l * pitch + start);
-    transpose(block);
-    SAGE_UNROLL
-    for (int l = 0; l < 4; ++l) store_pack(to + (start + l) * width, block[l]);
+  for (int first = 0; first < Width; first += 4) {
+    float const* const rows = from + first * pitch;
+    for (index_t j = 0; j < length; j += 4) {
+      index_t const start = j + 4 <= length ? j : length - 4;  // the last block may overlap the one before
+      pack<float, 4> block[4];
+      SAGE_UNROLL
+      for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(rows + l * pitch + start);
+      transpose(block);
+      SAGE_UNROLL
+      for (int l = 0; l < 4; ++l) store_pack(to + (start + l) * Width + first, block[l]);
+    }
   }
 }
 
-/// And back: to[l * pitch + j] = from[j * width + l].
-SAGE_INLINE void columns_to_rows(float const* from, index_t width, float* to, index_t pitch,
-                                 index_t length) noexcept {
+/// And back: to[l * pitch + j] = from[j * Width + l].
+template <int Width>
+SAGE_INLINE void columns_to_rows(float const* from, float* to, index_t pitch, index_t length) noexcept {
   if (length == 2 && pitch == 2) {
-    auto const first = load_pack<pack<float, 4>>(from), second = load_pack<pack<float, 4>>(from + width);
-    store_pack(to, pack<float, 4>(__builtin_shufflevector(first.v, second.v, 0, 4, 1, 5)));
-    store_pack(to + 4, pack<float, 4>(__builtin_shufflevector(first.v, second.v, 2, 6, 3, 7)));
+    SAGE_UNROLL
+    for (int l = 0; l < Width; l += 4) {
+      auto const first = load_pack<pack<float, 4>>(from + l),
+                 second = load_pack<pack<float, 4>>(from + Width + l);
+      store_pack(to + 2 * l, pack<float, 4>(__builtin_shufflevector(first.v, second.v, 0, 4, 1, 5)));
+      store_pack(to + 2 * l + 4, pack<float, 4>(__builtin_shufflevector(first.v, second.v, 2, 6, 3, 7)));
+    }
     return;
   }
   if (length < 4) {
     for (index_t j = 0; j < length; ++j)
-      for (int l = 0; l < 4; ++l) to[l * pitch + j] = from[j * width + l];
+      for (int l = 0; l < Width; ++l) to[l * pitch + j] = from[j * Width + l];
     return;
   }
-  for (index_t j = 0; j < length; j += 4) {
-    index_t const start = j + 4 <= length ? j : length - 4;
-    pack<float, 4> block[4];
-    SAGE_UNROLL
-    for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + (start + l) * width);
-    transpose(block);
-    SAGE_UNROLL
-    for (int l = 0; l < 4; ++l) store_pack(to + l * pitch + start, block[l]);
+  for (int first = 0; first < Width; first += 4) {
+    float* const rows = to + first * pitch;
+    for (index_t j = 0; j < length; j += 4) {
+      index_t const start = j + 4 <= length ? j : length - 4;
+      pack<float, 4> block[4];
+      SAGE_UNROLL
+      for (int l = 0; l < 4; ++l) block[l] = load_pack<pack<float, 4>>(from + (start + l) * Width + first);
+      transpose(block);
+      SAGE_UNROLL
+      for (int l = 0; l < 4; ++l) store_pack(rows + l * pitch + start, block[l]);
+    }
   }
 }
 

@@ -63,9 +63,19 @@ struct native_vector<double, 8> {
 // a constant or the function is small: elsewhere it inserts lane by lane, and has to be told the instruction.
 template <class Vector, class T>
 SAGE_INLINE void fill(Vector& v, T x) noexcept {
-#if defined(__OPTIMIZE__) && !defined(__clang__) && defined(__x86_64__)
-  if constexpr (sizeof(Vector) > 16) {
-    if (!__builtin_constant_p(x)) {
+#if defined(__OPTIMIZE__) && !defined(__clang__)
+  if (!__builtin_constant_p(x)) {
+    if constexpr (sizeof(Vector) == 16) {
+      Vector const first{x};
+      if constexpr (sizeof(T) == 4) {
+        v = __builtin_shufflevector(first, first, 0, 0, 0, 0);
+      } else {
+        v = __builtin_shufflevector(first, first, 0, 0);
+      }
+      return;
+    }
+#if defined(__x86_64__)
+    if constexpr (sizeof(Vector) > 16) {
       if constexpr (sizeof(T) == 4) {
         __asm__("vpbroadcastd %1, %0" : "=v"(v) : "v"(x));
       } else {
@@ -73,6 +83,7 @@ SAGE_INLINE void fill(Vector& v, T x) noexcept {
       }
       return;
     }
+#endif
   }
 #endif
   SAGE_UNROLL

@@ -44,6 +44,14 @@ struct no_second_derivative : torch::autograd::Function<no_second_derivative> {
   }
 };
 
+/// Known gradients times the upstream one; themselves where that is the number 1, as it is of a loss that nothing
+/// follows. (Of a device the number is not asked for: one would wait for it.)
+inline at::Tensor scaled_by(at::Tensor const& gradient, at::Tensor const& upstream) {
+  if (upstream.dim() > 0) return gradient.mul(upstream.unsqueeze(-1));
+  if (upstream.is_cpu() && upstream.item<double>() == 1) return gradient;
+  return gradient.mul(upstream);
+}
+
 /// Tells autograd of a value whose gradients are known: the backward scales them by the upstream gradient.
 struct with_known_gradients : torch::autograd::Function<with_known_gradients> {
   static at::Tensor forward(AutogradContext* context, at::TensorList inputs, evaluated_loss const& loss) {
@@ -64,7 +72,7 @@ struct with_known_gradients : torch::autograd::Function<with_known_gradients> {
       at::Tensor const& u = upstream[0];
       for (std::size_t i = 0; i < inputs; ++i) {
         at::Tensor const& g = saved[inputs + i];
-        if (g.defined()) scaled.push_back(g.mul(u.dim() == 0 ? u : u.unsqueeze(-1)));
+        if (g.defined()) scaled.push_back(scaled_by(g, u));
       }
     }
     if (c10::GradMode::is_enabled()) {
