@@ -233,16 +233,16 @@ void mistake() { sage::saliency_pair<sage::channel_mean>{}(gpu{}, m, on_gpu, on_
 // MISTAKE 40 | class weights in host memory on a device executor are refused | sage: this tensor lives in host memory
 void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(x), sage::into(&result)); }
 
-#elif MISTAKE == 41
-// MISTAKE 41 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
+#elif MISTAKE == 50
+// MISTAKE 50 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
 void mistake() { sage::saliency_pair<>{}(m, m, sage::skip, on_gpu); }
 
-#elif MISTAKE == 42
-// MISTAKE 42 | a prepared map in host memory on a device executor is refused | sage: this tensor lives in host memory
+#elif MISTAKE == 51
+// MISTAKE 51 | a prepared map in host memory on a device executor is refused | sage: this tensor lives in host memory
 void mistake() { sage::saliency_map{}.prepare(gpu{}, on_gpu, m, sage::skip); }
 
-#elif MISTAKE == 43
-// MISTAKE 43 | a degradation of the host's alone on a device executor is refused | sage: this degradation is for the host
+#elif MISTAKE == 52
+// MISTAKE 52 | a degradation of the host's alone on a device executor is refused | sage: this degradation is for the host
 struct own {
   template <class A>
   own bind(char const*, sage::image_shape const&) const {
@@ -251,8 +251,8 @@ struct own {
 };
 void mistake() { sage::saliency_pair<own>{}(gpu{}, on_gpu, on_gpu, on_gpu, sage::skip); }
 
-#elif MISTAKE == 44
-// MISTAKE 44 | embeddings in host memory beside logits on a device are refused | sage: this tensor lives in host memory
+#elif MISTAKE == 41
+// MISTAKE 41 | embeddings in host memory beside logits on a device are refused | sage: this tensor lives in host memory
 void mistake() {
   sage::sage_result<float> r;
   sage::sage_loss<>{}(gpu{}, sage::views(on_gpu, on_gpu, on_gpu), sage::views(m, m, m),

@@ -58,8 +58,9 @@ template <class T, class Sink>
 struct blur_tiles {
   using A = accumulator_t<T>;
   static constexpr int most_threads = blur_policy::threads;
-  static constexpr int resident_blocks =
-      sizeof(A) == 4 ? 4 : 2;  // without it registers leave room for two of float
+  // Left to itself, nvcc takes registers for which a multiprocessor has room for two blocks of float only; four would
+  // spill on some.
+  static constexpr int resident_blocks = sizeof(A) == 4 ? 3 : 2;
 
   image_view<T const> images;
   Sink sink;

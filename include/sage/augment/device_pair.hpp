@@ -13,14 +13,37 @@
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 
-#include <type_traits>
+#include <utility>
 
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
+template <class Device, class T, class Degraded>
+void launch_pair(Device const& device, pair_sink<T> const& to, Degraded const& degraded) {
+  pair_work<T, Degraded> const work{to.images, to.maps,  to.plus,
+                                    to.minus,  degraded, quad_loop::over(to.images)};
+  device.launch(work.loop.blocks(), work.most_threads, 0, work);
+}
+
+template <class Device, class T, class Degraded>
+void launch_map_gradient(Device const& device, image_view<T const> const& x, pair_upstream<T> const& d,
+                         image_gradient<T> const& to, Degraded const& degraded) {
+  if (to.mode == gradient_mode::skip) return;
+  map_gradient_work<T, Degraded> const work{x, d, to, degraded, quad_loop::over(to.to)};
+  device.launch(work.loop.blocks(), work.most_threads, 0, work);
+}
+
+template <class Device, class T, class Adjoint>
+void launch_image_gradient(Device const& device, image_view<T const> const& x, pair_upstream<T> const& d,
+                           image_gradient<T> const& to, Adjoint const& adjoint) {
+  if (to.mode == gradient_mode::skip) return;
+  image_gradient_work<T, Adjoint> const work{x, d, to, adjoint, quad_loop::over(x)};
+  device.launch(work.loop.blocks(), work.most_threads, 0, work);
+}
+
 /// The launches of a pair and of its adjoint on a device, for degradations that give a pixel from itself and its
-/// position. `pieces` counts the workspace; a call needs it until its launches are done.
+/// position. A call takes `bytes()` of memory, or `adjoint_bytes()`, until its launches are done.
 template <class T, class Degradation>
 class device_pair {
   using A = accumulator_t<T>;
@@ -49,9 +72,8 @@ class device_pair {
                      pair_upstream<T> const& d, image_gradient<T> const& to_x,
                      image_gradient<T> const& to_s) const {
     static_assert(is_known<bound> && has_pixel_adjoint<bound, A>,
-                  "sage: this degradation's adjoint is for the host; on a device a degradation has `pixel(x, "
-                  "position)` and "
-                  "`pixel_adjoint(x, gradient, position)`, see sage::saliency_pair");
+                  "sage: this degradation's adjoint is for the host; on a device a degradation has "
+                  "`pixel(x, position)` and `pixel_adjoint(x, gradient, position)`, see sage::saliency_pair");
     if constexpr (is_known<bound> && has_pixel_adjoint<bound, A>) {
       launch_map_gradient(device, x, d, to_s, degraded_by_pixel<bound>{bound_});
       launch_image_gradient(device, x, d, to_x, adjoint_by_pixel<bound>{bound_});
@@ -61,29 +83,6 @@ class device_pair {
  private:
   bound bound_;
 };
-
-template <class Device, class T, class Degraded>
-void launch_pair(Device const& device, pair_sink<T> const& to, Degraded const& degraded) {
-  pair_work<T, Degraded> const work{to.images, to.maps,  to.plus,
-                                    to.minus,  degraded, quad_loop::over(to.images)};
-  device.launch(work.loop.blocks(), work.most_threads, 0, work);
-}
-
-template <class Device, class T, class Degraded>
-void launch_map_gradient(Device const& device, image_view<T const> const& x, pair_upstream<T> const& d,
-                         image_gradient<T> const& to, Degraded const& degraded) {
-  if (to.mode == gradient_mode::skip) return;
-  map_gradient_work<T, Degraded> const work{x, d, to, degraded, quad_loop::over(to.to)};
-  device.launch(work.loop.blocks(), work.most_threads, 0, work);
-}
-
-template <class Device, class T, class Adjoint>
-void launch_image_gradient(Device const& device, image_view<T const> const& x, pair_upstream<T> const& d,
-                           image_gradient<T> const& to, Adjoint const& adjoint) {
-  if (to.mode == gradient_mode::skip) return;
-  image_gradient_work<T, Adjoint> const work{x, d, to, adjoint, quad_loop::over(x)};
-  device.launch(work.loop.blocks(), work.most_threads, 0, work);
-}
 
 /// The mean of the channel: a reduction, then the pair. The adjoint has two reductions.
 template <class T>

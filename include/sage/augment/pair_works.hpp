@@ -9,6 +9,7 @@
 #include <sage/exec/row_problem.hpp>
 
 #include <concepts>
+#include <type_traits>
 
 /// What the blocks of a GPU do for a pair whose degraded image is known at every pixel: by itself, from the mean of its
 /// plane, or from memory. `degraded(quad, x, a)` gives it.
@@ -16,6 +17,8 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
+/// What a bound degradation has for a device: a pixel at a time, or four, as the noise, which has four deviates from one
+/// counter.
 template <class Bound, class A>
 concept degrades_quads = requires(Bound const& b, A const (&x)[4], A (&a)[4]) {
   b.pixels(x, pixel_position{}, a);
@@ -36,6 +39,8 @@ SAGE_HD inline pixel_position pixel_of(pixel_quad const& q, int k) noexcept {
 /// A pixel from itself and its position.
 template <class Bound>
 struct degraded_by_pixel {
+  static_assert(std::is_trivially_copyable_v<Bound>,
+                "sage: what a degradation binds is copied to the device: it must be trivially copyable");
   Bound bound;
 
   template <class A>

@@ -123,8 +123,8 @@ struct emulated {
   }
 };
 
-/// The whole evaluation of a batch as exec/cuda.cuh does it, launch by launch, on tensors in the host's memory: labels
-/// and weights are not checked, the value goes to sage::into(result).
+/// The whole evaluation of a batch, and of an augmentation, as exec/cuda.cuh does it, launch by launch, on tensors in the
+/// host's memory: labels and weights are not checked, the value goes to sage::into(result).
 template <class Policy = row_policy>
 struct emulated_device {
   static constexpr memory_space space = memory_space::host;
