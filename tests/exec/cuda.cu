@@ -230,7 +230,7 @@ void compare_complete_loss() {
            what + ": gradient of the embeddings");
 
     both<unsigned char> memory(
-        std::vector<unsigned char>(static_cast<std::size_t>(sage::exec::cuda_workspace_bytes(rows) + 256)));
+        std::vector<unsigned char>(static_cast<std::size_t>(sage::exec::cuda_workspace_bytes(rows))));
     replay([&](cudaStream_t stream) {
       call({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
     });

@@ -1,6 +1,5 @@
 #include "catch.hpp"
 
-#include <sage/exec/fused_rows.hpp>
 #include <sage/exec/row_layout.hpp>
 
 #include <initializer_list>
@@ -11,7 +10,6 @@ using sage::index_t;
 using sage::exec::row_layout;
 using sage::exec::row_policy;
 using sage::exec::row_shape;
-using sage::exec::detail::fused_layout;
 
 constexpr row_layout triplet(index_t rows, index_t length) {
   return row_policy::layout_of({.rows = rows, .length = length, .element_bytes = 4, .state_bytes = 8});
@@ -68,7 +66,7 @@ TEST_CASE("Kept values stay in shared memory as long as a block has room, and ar
 }
 
 TEST_CASE("In a fused launch rows are worked by threads, warps or blocks of 256, and never divided") {
-  auto const fused = [](row_shape const& s) { return fused_layout(row_policy::layout_of(s), s, 3000); };
+  auto const fused = [](row_shape const& s) { return row_policy::fused(row_policy::layout_of(s), s, 3000); };
   // 32 bytes at each of 4 positions of 256 rows fit beside what warps exchange; at each of 8 they do not.
   row_shape const tiny{.rows = 256, .length = 4, .kept_bytes = 32, .one_at_a_time = true};
   CHECK(fused(tiny) == row_layout{1, 256, 1, 1, true, 32768});

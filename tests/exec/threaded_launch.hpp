@@ -6,8 +6,9 @@
 #include <barrier>
 #include <cstddef>
 #include <cstring>
-#include <memory>
+#include <map>
 #include <thread>
+#include <utility>
 #include <vector>
 
 /// A launch whose every thread is a std::thread that knows its own state alone, as on a GPU; shuffles and exchanges meet
@@ -65,11 +66,22 @@ class threaded_launch {
     }
   };
 
+  /// What the threads of one block share: the groups into which it may be divided, and all of them.
+  struct block_state {
+    explicit block_state(int threads) : meeting(threads) {
+      for (int const size : {1, 32, 64, 128, 256})
+        for (int g = 0; g < threads / size; ++g) groups.try_emplace({size, g}, size);
+    }
+    std::barrier<> meeting;
+    std::map<std::pair<int, int>, shared_state> groups;
+    bool last = false;
+  };
+
   struct block {
     sage::index_t number_, count_;
     int thread;
     unsigned char* shared_;
-    std::vector<std::unique_ptr<shared_state>>& groups;
+    block_state& state;
 
     sage::index_t number() const { return number_; }
     sage::index_t count() const { return count_; }
@@ -77,35 +89,30 @@ class threaded_launch {
     template <int Threads, class F>
     void for_each_group(F const& f) const {
       int const g = thread / Threads;
-      f(group<Threads>{thread % Threads, *groups[static_cast<std::size_t>(g)]}, g);
+      f(group<Threads>{thread % Threads, state.groups.at({Threads, g})}, g);
+    }
+    void sync() const { state.meeting.arrive_and_wait(); }
+    bool is_last(unsigned* arrivals) const {
+      sync();
+      if (thread == 0) state.last = ++*arrivals == static_cast<unsigned>(count_);
+      sync();
+      return state.last;
     }
   };
 
  public:
   template <class Work>
   void operator()(sage::index_t blocks, int threads, sage::index_t shared_bytes, Work const& work) const {
-    int const size = group_size(work);
     std::vector<std::max_align_t> shared(static_cast<std::size_t>(shared_bytes) / sizeof(std::max_align_t) +
                                          1);
     for (sage::index_t b = 0; b < blocks; ++b) {
-      std::vector<std::unique_ptr<shared_state>> groups;
-      for (int g = 0; g < threads / size; ++g) groups.push_back(std::make_unique<shared_state>(size));
+      block_state state(threads);
       std::vector<std::thread> members;
       for (int t = 0; t < threads; ++t)
         members.emplace_back([&, t] {
-          work(block{b, blocks, t, reinterpret_cast<unsigned char*>(shared.data()), groups});
+          work(block{b, blocks, t, reinterpret_cast<unsigned char*>(shared.data()), state});
         });
       for (auto& m : members) m.join();
     }
-  }
-
- private:
-  template <class Work>
-  static constexpr int group_size(Work const&) {
-    return Work::most_threads;  // augmentations: the block is the group
-  }
-  template <template <class, int, bool, int> class Work, class Problem, int Threads, bool Keeps, int Stage>
-  static constexpr int group_size(Work<Problem, Threads, Keeps, Stage> const&) {
-    return Threads;
   }
 };

@@ -1,5 +1,6 @@
 #include "catch.hpp"
 #include "exec/layouts.hpp"
+#include "exec/threaded_launch.hpp"
 #include "reference/batch.hpp"
 #include "reference/bfloat16.hpp"
 #include "reference/tolerances.hpp"
@@ -47,6 +48,14 @@ struct device : sage::exec::emulated_device<any_layout> {
   static memory_block memory(index_t bytes) {
     most_memory = std::max(most_memory, bytes);
     return emulated_device::memory(bytes);
+  }
+};
+
+/// The same with a thread for every member of a block.
+struct threaded_device : sage::exec::emulated_device<any_layout> {
+  template <class Work>
+  void launch(index_t blocks, int threads, index_t shared_bytes, Work const& work) const {
+    threaded_launch{}(blocks, threads, shared_bytes, work);
   }
 };
 
@@ -216,7 +225,7 @@ TEST_CASE(
 }
 
 TEST_CASE("On a device no evaluation of the SAGE loss takes more memory than a workspace has") {
-  for (index_t const rows : {1, 1000, 20000}) {
+  for (index_t const rows : {1, 1000, 5000}) {
     batch<double> b({rows, 2, 2});
     sage::sage_result<double> r{};
     device::most_memory = 0;
@@ -247,6 +256,23 @@ TEST_CASE("On a device the SAGE loss has the same bits in every run, and in what
     CHECK(same_bits(run(false), first));
     CHECK(same_bits(run(true), first));
   });
+}
+
+TEST_CASE("A thread of its own for every member of a block computes the same bits of the SAGE loss") {
+  for (auto const kind : {any_layout::warp, any_layout::block}) {
+    any_layout::which = kind;
+    batch<float> one({2, 3, 5}), other(one.of);
+    sage::sage_result<float> r{}, s{};
+    complete.value_and_grad(device{}, one.z(), one.e(), one.labels, one.dz(), one.de(), sage::into(&r));
+    complete.value_and_grad(threaded_device{}, other.z(), other.e(), other.labels, other.dz(), other.de(),
+                            sage::into(&s));
+    CAPTURE(any_layout::name());
+    CHECK(same_bits(one.gradients(), other.gradients()));
+    CHECK(same_bits(r.value, s.value));
+    CHECK(same_bits(r.triplet, s.triplet));
+    CHECK(r.active == s.active);
+  }
+  any_layout::which = any_layout::of_policy;
 }
 
 TEST_CASE("On a device the losses and upstreams of single samples are those of the host") {

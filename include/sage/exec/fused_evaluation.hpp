@@ -5,11 +5,13 @@
 #include <sage/core/index.hpp>
 #include <sage/exec/batch_evaluation.hpp>
 #include <sage/exec/batch_terms.hpp>
+#include <sage/exec/fused_family.hpp>
 #include <sage/exec/fused_rows.hpp>
 #include <sage/exec/row_layout.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/tensor/rows.hpp>
 
+#include <type_traits>
 #include <utility>
 
 namespace sage {
@@ -166,9 +168,9 @@ class fused_evaluation {
 
  private:
   using numbers = typename all_families::numbers;
-  static constexpr index_t exchanged = (0 + ... + exchanged_by<Family>)+row_policy::large_block /
-                                           row_policy::warp * static_cast<index_t>(sizeof(row_counts<A>)) +
-                                       16;
+  static constexpr index_t exchanged_for_all =
+      row_policy::warps_of_block * static_cast<index_t>(sizeof(row_counts<A>)) + 16;
+  static constexpr index_t exchanged = (exchanged_for_all + ... + exchanged_by<Family>);
 
   template <int Operands, int Terms, class... Formulas>
   row_layout layout_for(fused_family<T, Operands, Terms, Formulas...> const& f) const {
@@ -183,7 +185,7 @@ class fused_evaluation {
   row_layout layout_with(F const& f, Formula const& formula) const {
     family_problem<Formula, T> const p{formula, f.in, f.out, rows_, f.length, f.with_gradient, nullptr};
     row_shape const s = shape_of(p);
-    return fused_layout(device_.layout_of(s), s, exchanged);
+    return row_policy::fused(device_.layout_of(s), s, exchanged);
   }
 
   template <class Conclusion>

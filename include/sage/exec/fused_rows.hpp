@@ -6,13 +6,12 @@
 #include <sage/exec/batch_terms.hpp>
 #include <sage/exec/cooperative_group.hpp>
 #include <sage/exec/cooperative_rows.hpp>
-#include <sage/exec/joined_formula.hpp>
+#include <sage/exec/fused_family.hpp>
 #include <sage/exec/row_launches.hpp>
 #include <sage/exec/row_layout.hpp>
-#include <sage/exec/row_problem.hpp>
+#include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/math/mean.hpp>
-#include <sage/tensor/rows.hpp>
 
 #include <type_traits>
 #include <utility>
@@ -21,115 +20,7 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace exec {
 
-/// Rows of one length and what is computed of them in a fused launch: one of the formulas, the one numbered `chosen`,
-/// which has as many losses as there are terms.
-template <class T, int Operands, int Terms, class... Formulas>
-struct fused_family {
-  using element = T;
-  using A = accumulator_t<T>;
-  static constexpr int terms = Terms;
-  using numbers = std::make_integer_sequence<int, static_cast<int>(sizeof...(Formulas))>;
-
-  lanes<rows_view<T const>, Operands> in{};
-  lanes<gradient_rows<T>, Operands> out{};
-  index_t length = 0;
-  bool with_gradient = false;
-  lanes<batch_term<A>, Terms> of_terms{};
-  detail::slots<numbers, Formulas...> formulas{};
-  int chosen = 0;
-
-  void set_formulas(Formulas const&... f) { formulas = detail::make_slots(numbers{}, f...); }
-};
-
 namespace detail {
-
-/// A family with one of its formulas, as the schedules know problems.
-template <class Formula, class T>
-struct family_problem {
-  using element = T;
-  using accumulator = accumulator_t<T>;
-  using formula_type = Formula;
-
-  Formula const& formula;
-  lanes<rows_view<T const>, Formula::inputs> const& in;
-  lanes<gradient_rows<T>, Formula::gradients> const& out;
-  index_t rows, length;
-  bool with_gradient;
-  accumulator* losses;
-};
-
-/// Does one of a family's formulas keep values between its passes?
-template <class Family>
-inline constexpr bool keeps_values = false;
-template <class T, int Operands, int Terms, class... Formulas>
-inline constexpr bool keeps_values<fused_family<T, Operands, Terms, Formulas...>> =
-    ((kept_by<Formulas> > 0) || ...);
-
-/// Shared memory through which the warps of a block exchange the states of all formulas of a family, and their sums.
-template <class Family>
-inline constexpr int exchanged_by = 0;
-template <class T, int Operands, int Terms, class... Formulas>
-inline constexpr int exchanged_by<fused_family<T, Operands, Terms, Formulas...>> =
-    row_policy::large_block /
-    row_policy::warp*((0 + ... + state_bytes<typename Formulas::template passes<accumulator_t<T>>>::sum) +
-                      static_cast<int>(sizeof(lanes<term_total<accumulator_t<T>>, Terms>)));
-
-/// The layout of a family's rows in a launch whose blocks have 256 threads, from what the policy says of them alone. Rows
-/// are not divided among blocks, kept values stay in shared memory as far as it has room beside `exchanged` bytes, and
-/// threads have rows of their own only where values are kept, as they are of logits: embeddings are never so short.
-constexpr row_layout fused_layout(row_layout const& alone, row_shape const& s, index_t exchanged) noexcept {
-  constexpr int block = row_policy::large_block;
-  row_layout r;
-  r.block_threads = block;
-  r.threads_per_row = alone.threads_per_row;
-  index_t const kept_of_row = s.kept_bytes * s.length, room = row_policy::shared_limit - exchanged;
-  auto const fits = [&] { return kept_of_row * r.rows_per_block() <= room; };
-  if (r.threads_per_row == 1 && (s.kept_bytes == 0 || !fits())) r.threads_per_row = row_policy::warp;
-  if (r.threads_per_row == row_policy::warp && !fits()) r.threads_per_row = block;
-  r.keeps = s.kept_bytes > 0 && fits() && (alone.keeps || r.threads_per_row < block);
-  r.shared_bytes = r.keeps ? kept_of_row * r.rows_per_block() : 0;
-  index_t const wanted = (s.rows + r.rows_per_block() - 1) / r.rows_per_block();
-  index_t const most = alone.threads_per_row == r.threads_per_row && alone.blocks > 0 &&
-                               alone.blocks_per_row == 1 && alone.blocks < row_policy::most_fused_blocks
-                           ? alone.blocks
-                           : row_policy::most_fused_blocks;
-  r.blocks = wanted < most ? wanted : most;
-  return r;
-}
-
-/// The families of one launch, by number.
-template <class... Family>
-struct families {
-  static constexpr int count = static_cast<int>(sizeof...(Family));
-  static constexpr int terms = (0 + ... + Family::terms);
-  using numbers = std::make_integer_sequence<int, count>;
-  template <int F>
-  using family = std::remove_cvref_t<decltype(at<F>(std::declval<slots<numbers, Family...>&>()))>;
-  template <int F>
-  static constexpr int terms_before = [] {
-    int const each[] = {Family::terms...};
-    int before = 0;
-    for (int f = 0; f < F; ++f) before += each[f];
-    return before;
-  }();
-
-  slots<numbers, Family...> all{};
-  lanes<row_layout, count> layouts{};
-
-  /// The first block of family f.
-  SAGE_HD index_t first_block(int f) const noexcept {
-    index_t first = 0;
-    SAGE_UNROLL
-    for (int g = 0; g < count; ++g) first += g < f ? layouts[g].blocks : 0;
-    return first;
-  }
-  index_t blocks() const noexcept { return first_block(count); }
-  index_t shared_bytes() const noexcept {
-    index_t most = 0;
-    for (auto const& l : layouts.value) most = l.shared_bytes > most ? l.shared_bytes : most;
-    return most;
-  }
-};
 
 /// What the blocks of a fused launch do. Block by block the families have their rows worked, with as many threads to a
 /// row as suit each; then a block sums the losses of its rows, and the last to arrive joins the sums of all of them. The

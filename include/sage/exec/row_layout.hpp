@@ -45,6 +45,7 @@ struct row_layout {
 /// the batch. (In registers they would fit for short rows only, which shared memory serves as well.)
 struct row_policy {
   static constexpr int warp = 32, small_block = 128, large_block = 256;
+  static constexpr int warps_of_block = large_block / warp;
   static constexpr index_t longest_for_thread = 32, longest_for_warp = 1024;
   static constexpr index_t tiny_row = 4;
   static constexpr index_t many_rows = index_t(1) << 16;  // threads enough to fill a large GPU
@@ -55,8 +56,7 @@ struct row_policy {
   static constexpr index_t elements_of_part = index_t(1) << 13;
   static constexpr index_t most_parts = 64;
   static constexpr index_t most_blocks = index_t(1) << 20;
-  static constexpr index_t most_fused_blocks =
-      1024;  // for each family of rows: the last block joins the sums of all
+  static constexpr index_t most_fused_blocks = 1024;  // of a family of rows: one block joins the sums of all
 
   static constexpr row_layout layout_of(row_shape const& s) noexcept {
     row_layout r;
@@ -81,9 +81,31 @@ struct row_policy {
     return r;
   }
 
+  /// The layout of one family of rows in a fused launch, whose blocks have 256 threads, from what the policy says of them alone. Rows
+  /// are not divided among blocks, kept values stay in shared memory as far as it has room beside `exchanged` bytes, and
+  /// threads have rows of their own only where values are kept, as they are of logits: embeddings are never so short.
+  static constexpr row_layout fused(row_layout const& alone, row_shape const& s, index_t exchanged) noexcept {
+    constexpr int block = large_block;
+    row_layout r;
+    r.block_threads = block;
+    r.threads_per_row = alone.threads_per_row;
+    index_t const kept_of_row = s.kept_bytes * s.length, room = shared_limit - exchanged;
+    auto const fits = [&] { return kept_of_row * r.rows_per_block() <= room; };
+    if (r.threads_per_row == 1 && (s.kept_bytes == 0 || !fits())) r.threads_per_row = warp;
+    if (r.threads_per_row == warp && !fits()) r.threads_per_row = block;
+    r.keeps = s.kept_bytes > 0 && fits() && (alone.keeps || r.threads_per_row < block);
+    r.shared_bytes = r.keeps ? kept_of_row * r.rows_per_block() : 0;
+    index_t const wanted = (s.rows + r.rows_per_block() - 1) / r.rows_per_block();
+    index_t most = most_fused_blocks;
+    if (alone.threads_per_row == r.threads_per_row && alone.blocks_per_row == 1 && alone.blocks < most)
+      most = alone.blocks;
+    r.blocks = wanted < most ? wanted : most;
+    return r;
+  }
+
   /// Shared memory through which the warps of a block exchange their states.
   static constexpr index_t exchange_bytes(row_shape const& s) noexcept {
-    return s.state_bytes * (large_block / warp);
+    return s.state_bytes * warps_of_block;
   }
 
  private:
