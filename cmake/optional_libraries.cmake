@@ -1,6 +1,6 @@
 # The libraries that tests, examples and benchmarks can use. Each that is found becomes one target:
 #
-#   sage_libtorch  sage_eigen  sage_xtensor  sage_stb  sage_cli11
+#   sage_libtorch  sage_eigen  sage_xtensor  sage_cuda  sage_stb  sage_cli11     (sage_libtorch_cuda: libtorch_cuda.cmake)
 #
 # and each that is not costs one line that says what is left out. Nothing is downloaded. Consumers write
 # `if(TARGET sage_libtorch)`. The finding is done in functions: variables that a package sets (LibTorch's configuration
@@ -11,9 +11,10 @@ function(sage_left_out what why)
   message(STATUS "SAGE: ${why}: ${what} left out")
 endfunction()
 
-# Headers only, from a package that CMake does not know: one INTERFACE target on the folder that holds `header`.
+# Headers only, from a package that CMake does not know: one INTERFACE target on the folder that holds `header`; further
+# arguments are find_path's.
 function(sage_find_headers target header what)
-  find_path(${target}_INCLUDE_DIR "${header}")
+  find_path(${target}_INCLUDE_DIR "${header}" ${ARGN})
   mark_as_advanced(${target}_INCLUDE_DIR)
   if(NOT ${target}_INCLUDE_DIR)
     sage_left_out("${what}" "no ${header}")
@@ -80,6 +81,7 @@ function(sage_find_libtorch)
     set(TORCH_LIBRARIES sage_libtorch_cpu)
     set(which "LibTorch ${Torch_VERSION}, the CPU's half of ${root}")
     sage_add_libtorch_cpu(sage_libtorch_cpu "${root}")
+    set(SAGE_LIBTORCH_CUDA_ROOT "${root}" PARENT_SCOPE)
   else()
     find_package(Torch QUIET)
     if(NOT Torch_FOUND)
@@ -133,5 +135,8 @@ sage_find_libtorch()
 sage_find_second_libtorch()
 sage_find_package(sage_eigen Eigen3 Eigen3::Eigen "the Eigen tests and quickstart_eigen")
 sage_find_package(sage_xtensor xtensor xtensor "the xtensor tests")
+# libcu++, which needs no CUDA compiler; the toolkit has it in include/cccl, older ones in include.
+sage_find_headers(sage_cuda cuda/std/mdspan "the tests of cuda::std::mdspan"
+  HINTS ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES include/cccl include)
 sage_find_package(sage_cli11 CLI11 CLI11::CLI11 "sage_train")
 sage_find_headers(sage_stb stb/stb_image.h "sage_train")

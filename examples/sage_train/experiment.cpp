@@ -294,6 +294,7 @@ class experiment {
 }  // namespace
 
 int run_experiment(options const& with) {
+  require_device(with);
   int const threads = use_threads(with.threads);
   data_source const source(with);
   dataset data = source.of_seed(with.first_seed);

@@ -1,18 +1,12 @@
 #include "objective.hpp"
 
-#include <sage/framework/libtorch.hpp>
-#include <sage/sage.hpp>
+#include "losses.hpp"
 
 namespace sage_train {
 
 namespace {
 
 using statistics = network_impl::statistics;
-
-torch::Tensor cross_entropy(torch::Tensor const& logits, torch::Tensor const& labels,
-                            torch::Tensor const& weights = {}) {
-  return sage::libtorch::cross_entropy_loss(logits, labels, {}, weights);
-}
 
 /// The mean over the samples that have a map.
 torch::Tensor weighted_mean(torch::Tensor const& values, torch::Tensor const& weights) {
@@ -37,59 +31,59 @@ tensor_batch::tensor_batch(batch& b, std::size_t height, std::size_t width) {
   labels = torch::from_blob(b.labels.data(), {n}, torch::kLong);
 }
 
-view_pair make_views(tensor_batch const& b, options const& with) {
-  auto const pair = [&](auto const& degrade) {
-    auto views = sage::libtorch::saliency_pair(b.images, b.maps, sage::saliency_pair{degrade});
-    return view_pair{views.plus, views.minus};
-  };
-  if (with.degradation == degradation::blur) return pair(sage::gaussian_blur{.sigma = with.blur_sigma});
-  return pair(sage::channel_mean{});
+tensor_batch tensor_batch::on(torch::Device device) const {
+  tensor_batch b;
+  b.images = images.to(device);
+  b.maps = maps.to(device);
+  b.weights = weights.to(device);
+  b.labels = labels.to(device);
+  return b;
 }
 
-torch::Tensor objective(network& net, method const& how, tensor_batch const& b, options const& with,
+torch::Device device_of(options const& with) {
+  return with.device == device::cuda ? torch::Device(torch::kCUDA, 0) : torch::Device(torch::kCPU);
+}
+
+torch::Tensor objective(network& net, method const& how, tensor_batch const& of_cpu, options const& with,
                         loss_terms& terms) {
+  const loss_functions losses = with.device == device::cuda ? losses_on_cuda() : losses_on_cpu();
+  const tensor_batch b = of_cpu.on(device_of(with));
+  auto const views = [&] { return losses.views(b.images, b.maps, with); };
   auto& [loss, classification, positive, triplet, consistency, cam, active] = terms.values;
   const view_output x = net->forward(b.images);
   torch::Tensor total;
   switch (how.supervision) {
     case supervision::none:
-      total = cross_entropy(x.logits, b.labels);
+      total = losses.cross_entropy(x.logits, b.labels, {});
       classification = total.item<double>();
       break;
     case supervision::cam: {
-      const torch::Tensor ce = cross_entropy(x.logits, b.labels), error = cam_error(net, x, b);
+      const torch::Tensor ce = losses.cross_entropy(x.logits, b.labels, {}), error = cam_error(net, x, b);
       total = (1 - with.cyborg_weight) * ce + with.cyborg_weight * error;
       classification = ce.item<double>();
       cam = error.item<double>();
       break;
     }
     case supervision::positive: {
-      const view_output plus = net->forward(make_views(b, with).plus, statistics::keep);
-      const torch::Tensor ce = cross_entropy(x.logits, b.labels);
-      const torch::Tensor ce_plus = cross_entropy(plus.logits, b.labels, b.weights);
+      const view_output plus = net->forward(views().plus, statistics::keep);
+      const torch::Tensor ce = losses.cross_entropy(x.logits, b.labels, {});
+      const torch::Tensor ce_plus = losses.cross_entropy(plus.logits, b.labels, b.weights);
       total = ce + with.positive_weight * ce_plus;
       classification = ce.item<double>();
       positive = ce_plus.item<double>();
       break;
     }
     case supervision::contrast: {
-      const view_pair views = make_views(b, with);
-      const view_output plus = net->forward(views.plus, statistics::keep);
-      const view_output minus = net->forward(views.minus, statistics::keep);
-      const sage::sage_loss<> loss_of{.margin = with.margin,
-                                      .temperature = with.temperature,
-                                      .positive_classification_weight = with.positive_weight,
-                                      .triplet_weight = with.triplet_weight,
-                                      .consistency_weight = with.consistency_weight};
-      auto const terms_of =
-          sage::libtorch::sage_loss(x.logits, plus.logits, minus.logits, x.embedding, plus.embedding,
-                                    minus.embedding, b.labels, loss_of, b.weights);
-      total = terms_of.total;
-      classification = terms_of.classification.item<double>();
-      positive = terms_of.positive_classification.item<double>();
-      triplet = terms_of.triplet.item<double>();
-      consistency = terms_of.consistency.item<double>();
-      active = static_cast<double>(terms_of.active) / static_cast<double>(b.labels.size(0));
+      const view_pair pair = views();
+      const view_output plus = net->forward(pair.plus, statistics::keep);
+      const view_output minus = net->forward(pair.minus, statistics::keep);
+      const contrast_terms parts = losses.contrast(x, plus, minus, b.labels, b.weights, with);
+      total = parts.total;
+      classification = parts.classification.item<double>();
+      positive = parts.positive.item<double>();
+      triplet = parts.triplet.item<double>();
+      consistency = parts.consistency.item<double>();
+      active = parts.active.item<double>() / static_cast<double>(b.labels.size(0));
       break;
     }
   }

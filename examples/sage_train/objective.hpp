@@ -13,18 +13,18 @@ namespace sage_train {
 struct tensor_batch {
   torch::Tensor images, maps, weights, labels;  // (N,3,H,W), (N,1,H,W), (N), (N)
 
+  tensor_batch() = default;
   /// Borrows the memory of the batch.
   explicit tensor_batch(batch& b, std::size_t height, std::size_t width);
+
+  tensor_batch on(torch::Device device) const;
 };
 
-/// The images x⁺ and x⁻ of a batch.
-struct view_pair {
-  torch::Tensor plus, minus;
-};
-view_pair make_views(tensor_batch const& b, options const& with);
+/// Where network and losses are computed.
+torch::Device device_of(options const& with);
 
-/// Runs the network forward as the method wants it; returns the loss to differentiate and, in `terms`, its
-/// parts.
+/// Runs the network forward as the method wants it, on its device; returns the loss to differentiate and, in `terms`, its
+/// parts. The batch is the CPU's.
 torch::Tensor objective(network& net, method const& how, tensor_batch const& b, options const& with,
                         loss_terms& terms);
 

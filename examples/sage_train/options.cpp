@@ -120,6 +120,9 @@ void declare_training(CLI::App& app, options& o) {
   training.number("--threads", o.threads, 0, 1024,
                   "Threads of LibTorch; 0: all that the machine has. More than one pays for larger networks "
                   "than the default, on an idle machine");
+  training.choice<device>("--device", o.device, {{"cpu", device::cpu}, {"cuda", device::cuda}}, "cpu",
+                          "Where network and losses are computed. cuda: the first GPU, for programs built "
+                          "with nvcc and a LibTorch for CUDA");
 }
 
 void declare_losses(CLI::App& app, options& o) {
@@ -225,6 +228,7 @@ std::string options::training_text() const {
   put("degradation", degradation == degradation::blur ? "blur" : "mean");
   put("blur-sigma", shortest_text(blur_sigma));
   put("threads", threads);
+  put("device", device == device::cuda ? "cuda" : "cpu");
   put("panel", panel_rows);
   std::string labels;
   for (std::string const& label : hold_out) labels += (labels.empty() ? "" : ",") + label;

@@ -13,6 +13,7 @@ namespace sage_train {
 
 enum class budget { epochs, time };
 enum class degradation { mean, blur };
+enum class device { cpu, cuda };
 
 /// Everything the command line says; the values are the defaults.
 struct options {
@@ -34,6 +35,7 @@ struct options {
   std::size_t channels = 16;
   bool flips = true;
   int threads = 1;
+  sage_train::device device = sage_train::device::cpu;
 
   double margin = 0.5, temperature = 1;
   double positive_weight = 1, triplet_weight = 1, consistency_weight = 1;

@@ -1,10 +1,13 @@
 #include "trainer.hpp"
 
+#include "input_error.hpp"
+#include "losses.hpp"
 #include "metrics.hpp"
 #include "network.hpp"
 #include "objective.hpp"
 #include "random.hpp"
 
+#include <torch/cuda.h>
 #include <torch/optim/adamw.h>
 #include <torch/serialize.h>
 #include <torch/utils.h>
@@ -40,10 +43,10 @@ std::string bytes_of(const T& what) {
 }
 
 template <class T>
-void read_bytes(T& what, std::string const& bytes) {
+void read_bytes(T& what, std::string const& bytes, torch::Device device) {
   std::istringstream in(bytes);
   torch::serialize::InputArchive archive;
-  archive.load_from(in);
+  archive.load_from(in, device);
   what.load(archive);
 }
 
@@ -59,10 +62,10 @@ class learner {
 
   std::string network_bytes() const { return bytes_of(*net_); }
   std::string optimiser_bytes() const { return bytes_of(optimiser_); }
-  void restore(std::string const& network) { read_bytes(*net_, network); }
+  void restore(std::string const& network) { read_bytes(*net_, network, device_of(with_)); }
   void restore(std::string const& network, std::string const& optimiser) {
-    read_bytes(*net_, network);
-    read_bytes(optimiser_, optimiser);
+    restore(network);
+    read_bytes(optimiser_, optimiser, device_of(with_));
   }
 
   /// One step at `progress` in [0, 1) of the training. The learning rate rises over the first twentieth and
@@ -80,7 +83,7 @@ class learner {
     return terms;
   }
 
-  /// Visits (output, tensors) of the samples in batches, without gradients.
+  /// Visits (output, tensors) of the samples in batches on the device, without gradients.
   template <class Visit>
   void evaluate(std::span<const std::size_t> chosen, Visit visit) {
     const torch::NoGradGuard no_grad;
@@ -88,7 +91,7 @@ class learner {
     constexpr std::size_t size = 64;
     for (std::size_t first = 0; first < chosen.size(); first += size) {
       batch b = assemble(data_, chosen.subspan(first, std::min(size, chosen.size() - first)));
-      const tensor_batch tensors(b, data_.height, data_.width);
+      const tensor_batch tensors = tensor_batch(b, data_.height, data_.width).on(device_of(with_));
       visit(net_->forward(tensors.images), tensors);
     }
   }
@@ -96,10 +99,10 @@ class learner {
   predictions predict(std::span<const std::size_t> chosen) {
     predictions p{data_.classes.size(), {}, {}};
     evaluate(chosen, [&](view_output const& out, tensor_batch const& b) {
-      const torch::Tensor logits = out.logits.contiguous();
+      const torch::Tensor logits = out.logits.cpu().contiguous(), labels = b.labels.cpu();
       p.logits.insert(p.logits.end(), logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel());
-      p.labels.insert(p.labels.end(), b.labels.data_ptr<std::int64_t>(),
-                      b.labels.data_ptr<std::int64_t>() + b.labels.numel());
+      p.labels.insert(p.labels.end(), labels.data_ptr<std::int64_t>(),
+                      labels.data_ptr<std::int64_t>() + labels.numel());
     });
     return p;
   }
@@ -113,7 +116,9 @@ class learner {
  private:
   static network make_network(dataset const& data, options const& with, std::uint64_t seed) {
     torch::manual_seed(seed);
-    return network(static_cast<std::int64_t>(with.channels), static_cast<std::int64_t>(data.classes.size()));
+    network net(static_cast<std::int64_t>(with.channels), static_cast<std::int64_t>(data.classes.size()));
+    net->to(device_of(with));
+    return net;
   }
 
   dataset const& data_;
@@ -141,7 +146,7 @@ double cam_inside(learner& learned, dataset const& data, std::span<const std::si
 
 void keep_panel(learner& learned, std::span<const std::size_t> panel, run_record& record) {
   learned.evaluate(panel, [&](view_output const& out, tensor_batch const& b) {
-    const torch::Tensor cam = learned.activation_maps(out, b.labels).contiguous();
+    const torch::Tensor cam = learned.activation_maps(out, b.labels).cpu().contiguous();
     record.cam_height = static_cast<std::size_t>(cam.size(1));
     record.cam_width = static_cast<std::size_t>(cam.size(2));
     record.cams.insert(record.cams.end(), cam.data_ptr<float>(), cam.data_ptr<float>() + cam.numel());
@@ -278,6 +283,13 @@ class training {
 
 }  // namespace
 
+void require_device(options const& with) {
+  if (with.device == device::cpu) return;
+  if (!built_with_cuda)
+    throw input_error("--device cuda: this program was built without nvcc or without a LibTorch for CUDA");
+  if (!torch::cuda::is_available()) throw input_error("--device cuda: LibTorch finds no CUDA device here");
+}
+
 int use_threads(int threads) {
   if (threads == 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(threads);
@@ -315,7 +327,7 @@ std::vector<picture_pair> make_view_pictures(dataset const& data, std::span<cons
                                              options const& with) {
   batch b = assemble(data, chosen);
   const tensor_batch tensors(b, data.height, data.width);
-  const view_pair views = make_views(tensors, with);
+  const view_pair views = losses_on_cpu().views(tensors.images, tensors.maps, with);
   auto const as_picture = [&](torch::Tensor const& image) {
     picture p(3, data.height, data.width);
     const torch::Tensor bytes = (image * 255).round().clamp(0, 255).to(torch::kByte).contiguous();

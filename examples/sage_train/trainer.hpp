@@ -19,6 +19,9 @@ struct training_events {
   std::function<void(training_state const&)> keep;
 };
 
+/// Throws input_error unless there is the device that the options ask for.
+void require_device(options const& with);
+
 /// Sets the number of threads LibTorch uses (0: as many as the machine has) and returns it.
 int use_threads(int threads);
 

@@ -26,6 +26,7 @@ set(library_of_xtl xtensor)
 set(library_of_ATen libtorch)
 set(library_of_c10 libtorch)
 set(library_of_torch libtorch)
+set(library_of_cuda cuda)  # libcu++: <cuda/std/mdspan>
 
 set(standard_headers
   algorithm any array atomic barrier bit bitset cassert cerrno cfenv cfloat charconv chrono cinttypes climits cmath
@@ -66,8 +67,8 @@ foreach(file IN LISTS files)
   if(NOT DEFINED may_include_${folder})
     violation("the house has no room named ${folder}")
   endif()
-  if(file MATCHES "[.]cuh$" AND NOT folder STREQUAL "exec")
-    violation("device headers (.cuh) stand in exec/ only")
+  if(file MATCHES "[.]cuh$" AND NOT folder MATCHES "^(exec|framework)$")
+    violation("device headers (.cuh) stand in exec/ and framework/ only")
   endif()
 
   file(STRINGS "${INCLUDE_DIR}/sage/${file}" lines REGEX "^[ \t]*#[ \t]*include")
@@ -85,7 +86,8 @@ foreach(file IN LISTS files)
       elseif(NOT other STREQUAL folder AND NOT other IN_LIST may_include_${folder})
         violation("includes ${what}: ${folder}/ may not include ${other}/")
       endif()
-      if(what MATCHES "[.]cuh>" AND NOT file MATCHES "[.]cuh$")
+      # A framework has tensors of both; what chooses between them asks whether nvcc reads it.
+      if(what MATCHES "[.]cuh>" AND NOT file MATCHES "([.]cuh|^framework/.*/accelerator[.]hpp)$")
         violation("includes ${what}: the host compiler cannot read device headers")
       endif()
     elseif(what MATCHES "^<([^/>]+)/")

@@ -229,6 +229,10 @@ void mistake() { sage::info_nce_loss<>{}(gpu{}, on_gpu, on_gpu, sage::into(&resu
 // MISTAKE 39 | images in host memory on a device executor are refused | sage: this tensor lives in host memory
 void mistake() { sage::saliency_pair<sage::channel_mean>{}(gpu{}, m, on_gpu, on_gpu, on_gpu); }
 
+#elif MISTAKE == 40
+// MISTAKE 40 | class weights in host memory on a device executor are refused | sage: this tensor lives in host memory
+void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(x), sage::into(&result)); }
+
 #elif MISTAKE == 50
 // MISTAKE 50 | a copy in device memory on a host executor is refused | sage: this tensor lives on a CUDA device
 void mistake() { sage::saliency_pair<>{}(m, m, sage::skip, on_gpu); }
@@ -246,10 +250,6 @@ struct own {
   }
 };
 void mistake() { sage::saliency_pair<own>{}(gpu{}, on_gpu, on_gpu, on_gpu, sage::skip); }
-
-#elif MISTAKE == 40
-// MISTAKE 40 | class weights in host memory on a device executor are refused | sage: this tensor lives in host memory
-void mistake() { cross_entropy(gpu{}, on_gpu, on_gpu, sage::class_weights(x), sage::into(&result)); }
 
 #elif MISTAKE == 41
 // MISTAKE 41 | embeddings in host memory beside logits on a device are refused | sage: this tensor lives in host memory

@@ -69,7 +69,7 @@ class threaded_launch {
   /// What the threads of one block share: the groups into which it may be divided, and all of them.
   struct block_state {
     explicit block_state(int threads) : meeting(threads) {
-      for (int const size : {1, 32, 128, 256, 512, 1024})
+      for (int const size : {1, 32, 64, 128, 256})
         for (int g = 0; g < threads / size; ++g) groups.try_emplace({size, g}, size);
     }
     std::barrier<> meeting;

@@ -251,8 +251,8 @@ TEST_CASE(
   CHECK(at::equal(r.consistency, st::consistency_loss(z[0], z[1], {}, weights)));
   sage::degradation_loss<sage::repel<>> const degradation{.check = {.margin = 0.5}};
   CHECK(at::equal(r.degradation, st::degradation_loss({z[0], z[2]}, degradation, weights)));
-  CHECK(r.active > 0);
-  CHECK(r.non_finite == 0);
+  CHECK(r.active.item<std::int64_t>() > 0);
+  CHECK(r.non_finite.item<std::int64_t>() == 0);
   CHECK_FALSE(r.triplet.requires_grad());
 }
 

@@ -26,6 +26,9 @@ with_manifest() {
   refused "$2" --data "$data"
 }
 
+# A machine with a GPU, and a program for it, takes this.
+if ! command -v nvidia-smi >/dev/null; then refused "--device cuda: " --device cuda; fi
+
 anew
 refused "nowhere: this folder does not exist" --data "$folder/nowhere"
 refused "good/manifest.csv: this is a file; --data wants its folder" --data "$good/manifest.csv"

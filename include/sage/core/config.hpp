@@ -118,7 +118,9 @@
 #else
 #define SAGE_ABI_MATH
 #endif
-#if !SAGE_SIMD
+#if defined(__CUDACC__)
+#define SAGE_ABI_SIMD _cuda
+#elif !SAGE_SIMD
 #define SAGE_ABI_SIMD _nosimd
 #elif defined(SAGE_NO_DISPATCH)
 #define SAGE_ABI_SIMD _nodispatch

@@ -29,16 +29,16 @@ class kept_values {
  public:
   using scalar = scalar_of<V>;
 
-  SAGE_INLINE explicit kept_values(scalar* at) noexcept : at_(at) {}
+  SAGE_HD SAGE_INLINE explicit kept_values(scalar* at) noexcept : at_(at) {}
 
-  SAGE_INLINE V operator[](int slot) const noexcept {
+  SAGE_HD SAGE_INLINE V operator[](int slot) const noexcept {
     if constexpr (lane_traits<V>::width == 1) {
       return at_[slot];
     } else {
       return load_pack<V>(at_ + slot * lane_traits<V>::width);
     }
   }
-  SAGE_INLINE void set(int slot, V const& x) const noexcept {
+  SAGE_HD SAGE_INLINE void set(int slot, V const& x) const noexcept {
     if constexpr (lane_traits<V>::width == 1) {
       at_[slot] = x;
     } else {
@@ -46,7 +46,7 @@ class kept_values {
     }
   }
   /// The slots from `first` on, for a formula made of formulas.
-  SAGE_INLINE kept_values from(int first) const noexcept {
+  SAGE_HD SAGE_INLINE kept_values from(int first) const noexcept {
     return kept_values(at_ + first * lane_traits<V>::width);
   }
 

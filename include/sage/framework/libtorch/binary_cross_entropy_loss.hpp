@@ -1,6 +1,8 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/memory_space.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/binary_cross_entropy.hpp>
 #include <sage/tensor/class_weights.hpp>
@@ -23,7 +25,7 @@ class element_weighted_operands : public operands<2> {
   element_weighted_operands(names const& input_names, tensors const& given, at::Tensor const& weights,
                             at::Tensor const& element_weights, at::Tensor const& positive_weights)
       : operands<2>(sage::binary_cross_entropy_loss::name, input_names, given, weights) {
-    at::Tensor const& logits = given[0];
+    at::Tensor const& logits = this->given()[0];
     auto const ones = at::ones({}, logits.options().requires_grad(false));
     element_weights_ = constant("element_weights", element_weights.defined() ? element_weights : ones);
     element_weights_ = element_weights_.expand_as(logits);
@@ -31,11 +33,11 @@ class element_weighted_operands : public operands<2> {
         "positive_weights", positive_weights.defined() ? positive_weights : ones.expand({logits.size(-1)}));
   }
 
-  template <class E, class F>
+  template <class E, memory_space Space, class F>
   auto with_weights(F const& f) const {
-    auto const w = view_as<E const>(element_weights_, function(), "element_weights");
-    auto const p = view_as<E const>(positive_weights_, function(), "positive_weights");
-    return operands<2>::with_weights<E>([&](auto const&... weights) {
+    auto const w = view_as<E const, Space>(element_weights_, function(), "element_weights");
+    auto const p = view_as<E const, Space>(positive_weights_, function(), "positive_weights");
+    return operands<2>::with_weights<E, Space>([&](auto const&... weights) {
       return f(sage::element_weights(w), sage::positive_weights(p), weights...);
     });
   }
@@ -53,7 +55,6 @@ at::Tensor with_element_weights(at::Tensor const& logits, at::Tensor const& targ
   std::array<at::Tensor, 2> const given{logits, targets};
   if (!element_weights.defined() && !positive_weights.defined())
     return f(operands<2>{sage::binary_cross_entropy_loss::name, names, given, weights});
-  require_dense(logits, sage::binary_cross_entropy_loss::name, "logits");
   return f(element_weighted_operands{names, given, weights, element_weights, positive_weights});
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/consistency.hpp>
 

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/contrastive.hpp>
 
 #include <ATen/core/Tensor.h>
-
-#include <cstdint>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -36,8 +35,7 @@ at::Tensor contrastive_loss_per_sample(at::Tensor const& first, at::Tensor const
                                        sage::contrastive_loss<Distance, Hinge> const& options = {},
                                        at::Tensor const& weights = {}) {
   detail::operands<2> const x{options.name, {"first", "second"}, {first, second}, weights};
-  at::Tensor const y = detail::int64_labels(labels, options.name);
-  return detail::unreduced(options, x, view<std::int64_t const>(y));
+  return detail::unreduced(options, x, x.labels(labels));
 }
 
 }  // namespace libtorch

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/core/memory_space.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/tensor/class_weights.hpp>
@@ -9,7 +11,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <type_traits>
 
 namespace sage {
@@ -21,16 +22,16 @@ namespace detail {
 template <std::size_t N>
 class class_weighted_operands : public operands<N> {
  public:
-  class_weighted_operands(char const* function, typename operands<N>::names const& names,
+  class_weighted_operands(char const* function, typename operands<N>::names const& input_names,
                           typename operands<N>::tensors const& given, at::Tensor const& weights,
                           at::Tensor const& class_weights)
-      : operands<N>(function, names, given, weights),
+      : operands<N>(function, input_names, given, weights),
         class_weights_(this->constant("class_weights", class_weights)) {}
 
-  template <class E, class F>
+  template <class E, memory_space Space, class F>
   auto with_weights(F const& f) const {
-    auto const w = view_as<E const>(class_weights_, this->function(), "class_weights");
-    return operands<N>::template with_weights<E>(
+    auto const w = view_as<E const, Space>(class_weights_, this->function(), "class_weights");
+    return operands<N>::template with_weights<E, Space>(
         [&](auto const&... weights) { return f(sage::class_weights(w), weights...); });
   }
 
@@ -38,16 +39,13 @@ class class_weighted_operands : public operands<N> {
   at::Tensor class_weights_;
 };
 
-/// f(operands, views of the labels or nothing) for the form of the targets; make(names, tensors…) makes the
-/// operands.
+/// f(operands, labels or nothing) for the form of the targets; make(names, tensors…) makes the operands.
 template <class Make, class F>
 at::Tensor with_targets(at::Tensor const& logits, at::Tensor const& targets, Make const& make, F const& f) {
-  char const* const name = sage::cross_entropy_loss::name;
-  require_dense(targets, name, "labels");
-  if (at::isFloatingType(targets.scalar_type()))
+  if (targets.defined() && at::isFloatingType(targets.scalar_type()))
     return f(make(std::array<char const*, 2>{"logits", "probabilities"}, logits, targets));
-  at::Tensor const y = int64_labels(targets, name);
-  return f(make(std::array<char const*, 1>{"logits"}, logits), view<std::int64_t const>(y));
+  auto const x = make(std::array<char const*, 1>{"logits"}, logits);
+  return f(x, x.labels(targets));
 }
 
 template <class F>

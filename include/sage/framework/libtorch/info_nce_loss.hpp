@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/info_nce.hpp>
 
@@ -15,12 +16,13 @@ namespace libtorch {
 /// Shapes:    anchor, positive (…, D); weights (…) or undefined for none; the value ().
 /// Cost:      the gradients here, only for tensors that require grad; backward scales them. Never an N × N
 ///            matrix.
+/// CUDA:      not yet.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::info_nce_loss(a, p, sage::info_nce_loss<>{.temperature = 0.07}).backward();
 template <class Distance = cosine>
 at::Tensor info_nce_loss(at::Tensor const& anchor, at::Tensor const& positive,
                          sage::info_nce_loss<Distance> const& options = {}, at::Tensor const& weights = {}) {
-  return detail::reduced(
+  return detail::reduced<detail::runs::on_host>(
       options, detail::operands<2>{options.name, {"anchor", "positive"}, {anchor, positive}, weights});
 }
 
@@ -28,7 +30,7 @@ at::Tensor info_nce_loss(at::Tensor const& anchor, at::Tensor const& positive,
 template <class Distance = cosine>
 at::Tensor info_nce_loss(at::Tensor const& anchor, at::Tensor const& positive, at::Tensor const& negatives,
                          sage::info_nce_loss<Distance> const& options, at::Tensor const& weights = {}) {
-  return detail::reduced(
+  return detail::reduced<detail::runs::on_host>(
       options,
       detail::operands<3>{
           options.name, {"anchor", "positive", "negatives"}, {anchor, positive, negatives}, weights});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/mined_triplet.hpp>
 
@@ -18,6 +19,7 @@ namespace libtorch {
 /// Shapes:    embeddings (…, D); labels (…) of any integer type; weights (…) or undefined for none; the value
 ///            ().
 /// Cost:      the gradient here, only if the embeddings require grad; backward scales it.
+/// CUDA:      not yet.
 /// Errors:    shape_error, argument_error; c10::Error for a second derivative.
 /// Example:   sage::libtorch::mined_triplet_loss(x, labels,
 ///            sage::mined_triplet_loss<sage::semi_hard>{}).backward();
@@ -26,7 +28,7 @@ at::Tensor mined_triplet_loss(at::Tensor const& embeddings, at::Tensor const& la
                               sage::mined_triplet_loss<Mining, Distance, Hinge> const& options = {},
                               at::Tensor const& weights = {}) {
   detail::operands<1> const x{options.name, {"embeddings"}, {embeddings}, weights};
-  return detail::reduced_with_labels(options, x, labels);
+  return detail::reduced_with_labels<detail::runs::on_host>(options, x, labels);
 }
 
 }  // namespace libtorch

@@ -1,19 +1,28 @@
 #pragma once
 
+#include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
+#include <sage/core/index.hpp>
+#include <sage/core/memory_space.hpp>
+#include <sage/framework/libtorch/device_result.hpp>
+#include <sage/framework/libtorch/evaluated.hpp>
+#include <sage/framework/libtorch/executor.hpp>
 #include <sage/framework/libtorch/operands.hpp>
 #include <sage/loss/sage.hpp>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <array>
-#include <cstdint>
+#include <type_traits>
 
 namespace sage {
 SAGE_ABI_BEGIN
 namespace libtorch {
 
-/// The terms of the SAGE loss as scalar tensors, each before its weight. Only `total` carries a gradient.
+/// The terms of the SAGE loss as scalar tensors where the operands are, each before its weight. Only `total` carries a
+/// gradient; to read a number from a device (`terms.triplet.item<double>()`) waits for it.
 struct sage_terms {
   at::Tensor total;
   at::Tensor classification;           // cross entropy of x
@@ -21,8 +30,8 @@ struct sage_terms {
   at::Tensor triplet;
   at::Tensor consistency;
   at::Tensor degradation;
-  std::int64_t active = 0;      // triplets that violate the margin
-  std::int64_t non_finite = 0;  // non-finite losses of samples, over all terms
+  at::Tensor active;      // triplets that violate the margin: an integer
+  at::Tensor non_finite;  // non-finite losses of samples, over all terms: an integer
 };
 
 namespace detail {
@@ -45,6 +54,54 @@ auto last_three(std::array<T, 6> const& a) {
   return views(a[3], a[4], a[5]);
 }
 
+/// The loss on a device: one launch, nothing of which comes back.
+template <class Loss>
+sage_terms terms_on_device(Loss const& loss, operands<6> const& x, labels_of const& y) {
+  return on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
+    constexpr auto space = accelerator::space;
+    using result = sage_result<accumulator_t<E>>;
+    device_result<result> const r(x.first().options());
+    auto const in = x.template views<E, space>();
+    auto const out = x.template outputs<E, space>();
+    x.template with_weights<E, space>([&](auto const&... w) {
+      loss.value_and_grad(executor, first_three(in), last_three(in), x.template argument<space>(y),
+                          first_three(out), last_three(out), w..., into(r.get()));
+    });
+    auto const term = [&](auto member) { return r(member).to(x.given()[0].scalar_type()); };
+    return sage_terms{x.differentiable(r(&result::value)),
+                      term(&result::classification),
+                      term(&result::positive_classification),
+                      term(&result::triplet),
+                      term(&result::consistency),
+                      term(&result::degradation),
+                      r(&result::active),
+                      r(&result::non_finite)};
+  });
+}
+
+template <class Loss>
+sage_terms terms_on_cpu(Loss const& loss, operands<6> const& x, labels_of const& y) {
+  constexpr auto space = memory_space::host;
+  return x.visit([&]<class E>(std::type_identity<E>) {
+    auto const in = x.template views<E, space>();
+    auto const out = x.template outputs<E, space>();
+    auto const r = x.template with_weights<E, space>([&](auto const&... w) {
+      return loss.value_and_grad(executor{}, first_three(in), last_three(in), x.template argument<space>(y),
+                                 first_three(out), last_three(out), w...);
+    });
+    auto const scalar = [&](auto const& value) { return x.scalar(static_cast<double>(value)); };
+    auto const count = [](index_t n) { return at::scalar_tensor(n, at::TensorOptions().dtype(c10::kLong)); };
+    return sage_terms{x.differentiable(scalar(r.value)),
+                      scalar(r.classification),
+                      scalar(r.positive_classification),
+                      scalar(r.triplet),
+                      scalar(r.consistency),
+                      scalar(r.degradation),
+                      count(r.active),
+                      count(r.non_finite)};
+  });
+}
+
 }  // namespace detail
 
 /// The complete SAGE loss, see sage::sage_loss; differentiable with respect to all logits and embeddings.
@@ -64,25 +121,10 @@ sage_terms sage_loss(at::Tensor const& logits, at::Tensor const& logits_plus, at
                      at::Tensor const& weights = {}) {
   auto const x = detail::sage_operands(logits, logits_plus, logits_minus, embeddings, embeddings_plus,
                                        embeddings_minus, weights);
-  at::Tensor const y = detail::int64_labels(labels, options.name);
-  return x.visit([&]<class E>(std::type_identity<E>) {
-    auto const in = x.template views<E>();
-    auto const out = x.template outputs<E>();
-    auto const r = x.template with_weights<E>([&](auto const&... w) {
-      return options.value_and_grad(executor{}, detail::first_three(in), detail::last_three(in),
-                                    view<std::int64_t const>(y), detail::first_three(out),
-                                    detail::last_three(out), w...);
-    });
-    auto const scalar = [&](auto const& value) { return x.scalar(static_cast<double>(value)); };
-    return sage_terms{x.differentiable(scalar(r.value)),
-                      scalar(r.classification),
-                      scalar(r.positive_classification),
-                      scalar(r.triplet),
-                      scalar(r.consistency),
-                      scalar(r.degradation),
-                      r.active,
-                      r.non_finite};
-  });
+  auto const y = x.labels(labels);
+  if constexpr (detail::has_accelerator)
+    if (x.on_accelerator()) return detail::terms_on_device(options, x, y);
+  return detail::terms_on_cpu(options, x, y);
 }
 
 /// Its unreduced values, one for each sample: (N).
@@ -96,21 +138,30 @@ at::Tensor sage_loss_per_sample(at::Tensor const& logits, at::Tensor const& logi
                                 at::Tensor const& weights = {}) {
   auto const x = detail::sage_operands(logits, logits_plus, logits_minus, embeddings, embeddings_plus,
                                        embeddings_minus, weights);
-  at::Tensor const y = detail::int64_labels(labels, options.name);
+  auto const y = x.labels(labels);
   at::Tensor const values = x.per_row();
-  x.visit([&]<class E>(std::type_identity<E>) {
-    auto const in = x.template views<E>();
+  at::Tensor const ones = at::ones({1}, values.options()).expand({values.numel()});
+  auto const evaluate = [&]<class E, memory_space Space>(auto const& on) {
+    auto const in = x.template views<E, Space>();
     auto const z = detail::first_three(in), e = detail::last_three(in);
-    auto const out = x.template outputs<E>();
-    auto const label_view = view<std::int64_t const>(y);
-    E const one = 1;
-    strided_view const ones{&one, extents{values.numel()}, strides{0}};
-    x.template with_weights<E>([&](auto const&... w) {
-      options.per_sample(executor{}, z, e, label_view, detail::view_as<E>(values, options.name, "out"), w...);
+    auto const out = x.template outputs<E, Space>();
+    auto const label_view = x.template argument<Space>(y);
+    x.template with_weights<E, Space>([&](auto const&... w) {
+      options.per_sample(on, z, e, label_view, detail::view_as<E, Space>(values, options.name, "out"), w...);
       if (x.wants_gradient())
-        options.backward(executor{}, ones, z, e, label_view, detail::first_three(out),
-                         detail::last_three(out), w...);
+        options.backward(on, detail::view_as<E const, Space>(ones, options.name, "upstream"), z, e,
+                         label_view, detail::first_three(out), detail::last_three(out), w...);
     });
+  };
+  if constexpr (detail::has_accelerator)
+    if (x.on_accelerator()) {
+      detail::on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
+        evaluate.template operator()<E, detail::accelerator::space>(executor);
+      });
+      return x.differentiable(values);
+    }
+  x.visit([&]<class E>(std::type_identity<E>) {
+    evaluate.template operator()<E, memory_space::host>(executor{});
   });
   return x.differentiable(values);
 }

@@ -4,6 +4,9 @@
 #include <sage/core/config.hpp>
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/DispatchKey.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <type_traits>
 
@@ -14,9 +17,16 @@ namespace detail {
 
 /// Half types are computed in float anyway: widened here once, results rounded once, so that whoever includes
 /// the framework compiles every loss for two element types instead of four.
-inline at::Tensor widened(at::Tensor const& t) {
-  bool const half = t.scalar_type() == c10::kHalf || t.scalar_type() == c10::kBFloat16;
-  return half ? t.to(c10::kFloat) : t;
+inline c10::ScalarType widened_type(c10::ScalarType t) {
+  return t == c10::kHalf || t == c10::kBFloat16 ? c10::kFloat : t;
+}
+inline at::Tensor widened(at::Tensor const& t) { return t.to(widened_type(t.scalar_type())); }
+
+/// Is this a region of automatic mixed precision for the device? Losses of halves are then losses of floats there, as
+/// LibTorch's own are: a half could not hold a gradient that waits for the scale of the loss, nor the scaled loss.
+inline bool autocasts(c10::Device device) {
+  auto const key = device.is_cuda() ? c10::DispatchKey::AutocastCUDA : c10::DispatchKey::AutocastCPU;
+  return !c10::impl::tls_is_dispatch_key_excluded(key);
 }
 
 /// f(std::type_identity<E>{}) for the element type of a widened tensor.
