@@ -346,6 +346,25 @@ TEST_CASE("The coordinates that a border fills from a position are those whose i
       }
 }
 
+TEST_CASE(
+    "On a device a map that becomes constant has weight 0, also where a block has more threads than the map "
+    "pixels") {
+  using namespace sage;
+  for (index_t const side : {1, 7, 14, 15, 16, 20}) {
+    CAPTURE(side);
+    batch m = random_maps({2, 1, side, side}, 3);
+    for (std::size_t i = 0; i < m.value.size() / 2; ++i) m.value[i] = 3 + 6 * m.value[i];  // all become 1
+    auto const weights_on = [&](auto const& executor) {
+      stored<float> in(m, layout::nchw), out({2, 1, side, side}, layout::nchw);
+      std::vector<float> weights(2, -1.0f);
+      saliency_map{.normalize = normalize::none}.prepare(executor, in.view(), out.map_view(), weights);
+      return weights;
+    };
+    CHECK(weights_on(device{}) == weights_on(exec::scalar{}));
+    CHECK(weights_on(device{})[0] == 0);
+  }
+}
+
 TEST_CASE("On a device maps are prepared as on the host: resized, smoothed, normalised, weighed") {
   using namespace sage;
   batch m = random_maps({5, 1, 12, 21}, 5);

@@ -158,6 +158,7 @@ void compare_augmentation() {
 void replay_graph() {
   auto const a = rows(64, 40).cuda(), p = rows(64, 40).cuda(), n = rows(64, 40).cuda();
   auto x = a.clone().requires_grad_();
+  c10::cuda::getCurrentCUDAStream().synchronize();  // the stream below waits for no other
   auto const evaluate = [&] {
     auto const value = st::triplet_margin_loss(x, p, n);
     return std::pair{value, torch::autograd::grad(tensors{value}, tensors{x})[0]};

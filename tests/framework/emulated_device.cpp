@@ -98,6 +98,13 @@ at::Tensor far_away(at::IntArrayRef shape) {
 
 }  // namespace
 
+TEST_CASE("inputs of halves and of floats are worked in float on a device, as on the CPU") {
+  at::manual_seed(2);
+  auto const rows = [](at::ScalarType type) { return at::randn({6, 9}).to(type); };
+  compare([](tensors const& t) { return st::triplet_margin_loss(t[0], t[1], t[2], {.margin = 2}); },
+          {rows(at::kHalf), rows(at::kFloat), rows(at::kBFloat16)});
+}
+
 TEST_CASE("triplets on a device give the CPU's value and gradients, in every type and at any strides") {
   at::manual_seed(1);
   auto const type = GENERATE(at::kFloat, at::kHalf);

@@ -114,8 +114,7 @@ struct blur_tiles {
     int ready = 0;  // rows in `mid`, the first of them at coordinate y − radius
     for (index_t y = s.y; y < s.end; y += rows) {
       int const count = static_cast<int>(s.end - y < rows ? s.end - y : rows);
-      fill(group, m, s, y - taps.radius, ready, reach + count);
-      group.sync();
+      fill(group, m, s, y - taps.radius, ready, reach + count);  // one band at least, and it is synchronised
       group.for_each([&](int rank) { write(m, s, y, count, rank); });
       group.sync();
       if (y + rows < s.end) group.for_each([&](int rank) { keep(m.mid, reach, rank); });

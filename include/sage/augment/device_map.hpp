@@ -108,8 +108,9 @@ struct map_statistics {
 struct join_map_statistics {
   template <class A>
   SAGE_HD void combine(map_statistics<A>& a, map_statistics<A> const& b) const {
-    a.range.add(b.range.low);
-    a.range.add(b.range.high);
+    // The lower with the lower: of no pixel the range is empty, its ends the wrong way round.
+    if (b.range.low < a.range.low) a.range.low = b.range.low;
+    if (b.range.high > a.range.high) a.range.high = b.range.high;
     a.finite = a.finite && b.finite;
   }
 };

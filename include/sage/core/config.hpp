@@ -5,6 +5,10 @@
 ///   SAGE_NO_SIMD      leaves out vector types and run-time dispatch; everything runs on the scalar schedules.
 ///   SAGE_NO_DISPATCH  compiles the row loops for the compiler's own target alone, which compiles faster.
 
+#if __cplusplus < 202002L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 202002L)
+#error "sage: needs C++20; with GCC, Clang and nvcc the option is -std=c++20"
+#endif
+
 #define SAGE_VERSION_MAJOR 0
 #define SAGE_VERSION_MINOR 1
 #define SAGE_VERSION_PATCH 0

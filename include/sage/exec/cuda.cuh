@@ -53,7 +53,7 @@ class cuda_memory {
         sage::detail::raise<argument_error>("sage::exec::cuda: the workspace has ", given.bytes,
                                             " bytes, expected ", bytes + lost);
       data = static_cast<unsigned char*>(given.data) + lost;
-    } else {
+    } else if (bytes > 0) {
       void* p = nullptr;
       sage::detail::require_cuda(cudaMallocAsync(&p, static_cast<std::size_t>(bytes), stream),
                                  "the workspace");
@@ -83,8 +83,8 @@ class cuda_memory {
 ///   loss.value_and_grad(sage::exec::cuda{.stream = s}, a, p, n, d_a, d_p, d_n, sage::into(r));
 ///
 /// Tensors are sage::device_view(pointer, rows, length) or strided_views in memory_space::cuda, of float, double, __half
-/// or __nv_bfloat16. Nothing is synchronised, and nothing allocated but a workspace (O(rows), see cuda_workspace), in the
-/// order of the stream: calls can be captured into a graph. Results have the same bits in every run and on every device of
+/// or __nv_bfloat16. Nothing is synchronised, and nothing allocated but a workspace (O(rows) for losses, see
+/// cuda_workspace; for augmentations see their workspace_bytes), in the order of the stream: calls can be captured into a graph. Results have the same bits in every run and on every device of
 /// one architecture; exp, log and their like are those of the CUDA toolkit.
 ///
 /// Runs:      triplet_margin_loss, contrastive_loss, consistency_loss, binary_consistency_loss, degradation_loss,
@@ -98,8 +98,8 @@ class cuda_memory {
 ///            is reported by a later call, as with every kernel. shape_error, argument_error as on the host.
 /// Cost:      one launch for the rows (very long rows: one for each pass), one or two for the value, one or two for the
 ///            divisor of a weighted mean before the gradients; mean_active takes the rows twice. sage_loss: one launch for
-///            all of this, behind one memset of 8 bytes (none for backward); more than 2048 rows are counted by one
-///            launch before; per_sample two. Its rows are never divided among blocks.
+///            all of this, behind one memset of 8 bytes (none for backward of up to 2048 rows); more rows are
+///            counted by one launch before; per_sample two. Its rows are never divided among blocks.
 ///            Without a workspace cudaMallocAsync, which devices without memory pools refuse, and which is cheap only as
 ///            long as the pool keeps its memory (cudaMemPoolAttrReleaseThreshold).
 /// Compile:   nvcc, C++20, without --use_fast_math, which would change the precision. Sources that include this header run
@@ -117,8 +117,10 @@ struct cuda {
   /// Throws cuda_error unless the device of this thread can work on the memory at p.
   void require_reachable(char const* function, char const* name, void const* p) const {
     cudaPointerAttributes a{};
-    if (auto const e = cudaPointerGetAttributes(&a, p); e != cudaSuccess)
+    if (auto const e = cudaPointerGetAttributes(&a, p); e != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());  // reported here, it is no error of the next call
       sage::detail::raise<cuda_error>(function, ": ", name, ": ", cudaGetErrorString(e));
+    }
     if (a.type == cudaMemoryTypeUnregistered)
       sage::detail::raise<cuda_error>(function, ": ", name, " is no memory of a CUDA device: ",
                                       cudaGetErrorString(cudaErrorInvalidDevicePointer));

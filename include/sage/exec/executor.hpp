@@ -53,10 +53,11 @@ struct probe_formula {
 /// What evaluates whole batches where their tensors are, and leaves the value there: exec/cuda.cuh. Of its members see
 /// exec/batch_evaluation.hpp.
 template <class E>
-concept device_executor = requires(std::remove_cvref_t<E> const& e, void const* p) {
+concept device_executor = requires(std::remove_cvref_t<E> const& e, void const* p, void* q) {
   { std::remove_cvref_t<E>::space } -> std::convertible_to<memory_space>;
   e.require_reachable("loss", "argument", p);
   e.memory(index_t(1)).data;
+  e.clear(q, index_t(1));
 };
 
 /// What runs row programs: callable with a row_problem, const, it writes the losses and gradients of all rows; or a
@@ -64,7 +65,8 @@ concept device_executor = requires(std::remove_cvref_t<E> const& e, void const* 
 /// argument.
 template <class E>
 concept executor =
-    std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> && !sage::detail::has_traits<std::remove_cvref_t<E>> &&
+    std::is_class_v<std::remove_cvref_t<E>> && !tensor<E> &&
+    !sage::detail::has_traits<std::remove_cvref_t<E>> &&
     (std::is_invocable_v<std::remove_cvref_t<E> const&, row_problem<detail::probe_formula, float> const&> ||
      device_executor<E>);
 

@@ -152,6 +152,7 @@ class fused_evaluation {
 
   /// The weighted losses of the rows. Two launches.
   void values(rows_view<T> const& out) const {
+    if (rows_ == 0) return;
     fused_memory memory;
     index_t const losses = memory.add<A>(rows_ * all_families::terms);
     auto const owned = device_.memory(memory.bytes);

@@ -35,13 +35,26 @@ using sage::detail::runs;
 using accelerator = accelerator_of_source<void>::type;
 inline constexpr bool has_accelerator = !std::is_same_v<accelerator, no_accelerator>;
 
+/// Throws argument_error unless t is on the CPU or on a device whose tensors this source works.
+inline void require_device(at::Tensor const& t, char const* function, char const* name) {
+  c10::Device const d = t.device();
+  if (d.is_cpu() || accelerator::takes(d)) return;
+  if (!d.is_cuda())
+    sage::detail::raise<argument_error>(function, ": ", name, " lives on ", d.str(),
+                                        ", expected a CPU or CUDA tensor");
+  sage::detail::raise<argument_error>(function, ": ", name, " lives on ", d.str(),
+                                      ", but the source that calls was compiled for CPU tensors alone: "
+                                      "compile it with nvcc against a LibTorch built "
+                                      "for CUDA, or pass tensors.cpu()");
+}
+
 /// Integer labels, as int64, beside the operands.
 struct labels_of {
   at::Tensor tensor;
 };
 
-/// The N inputs of one call of a loss, made ready: all are on one device; halves are widened where the CPU works them;
-/// and an input has memory for its gradient if grad mode is on and it requires grad.
+/// The N inputs of one call of a loss, made ready: all are on one device; halves are widened where the CPU works them, or
+/// where not all inputs are halves of one type; and an input has memory for its gradient if grad mode is on and it requires grad.
 template <std::size_t N>
 class operands {
  public:
@@ -51,16 +64,18 @@ class operands {
   operands(char const* function, names const& input_names, tensors const& given, at::Tensor const& weights)
       : function_(function), names_(input_names), given_(given), weights_(weights) {
     require_strided(given_[0], function_, names_[0]);
-    require_device();
+    require_device(given_[0], function_, names_[0]);
     bool const records = c10::GradMode::is_enabled();
+    bool alike = true;
     for (std::size_t i = 0; i < N; ++i) {
       require_beside_first(names_[i], given_[i]);
       if (autocasts(device())) given_[i] = widened(given_[i]);
+      alike = alike && given_[i].scalar_type() == given_[0].scalar_type();
     }
     if (weights_.defined()) undifferentiated("weights", weights_);
     c10::NoGradGuard const no_graph;
     for (std::size_t i = 0; i < N; ++i) {
-      input_[i] = on_accelerator() ? given_[i] : widened(given_[i]);
+      input_[i] = on_accelerator() && alike ? given_[i] : widened(given_[i]);
       if (records && given_[i].requires_grad()) gradient_[i] = at::empty_like(input_[i]);
       wants_gradient_ = wants_gradient_ || gradient_[i].defined();
     }
@@ -172,17 +187,6 @@ class operands {
   }
 
  private:
-  void require_device() const {
-    auto const d = device();
-    if (d.is_cpu() || on_accelerator()) return;
-    if (!d.is_cuda())
-      sage::detail::raise<argument_error>(function_, ": ", names_[0], " lives on ", d.str(),
-                                          ", expected a CPU or CUDA tensor");
-    sage::detail::raise<argument_error>(function_, ": ", names_[0], " lives on ", d.str(),
-                                        ", but the source that calls was compiled for CPU tensors alone: "
-                                        "compile it with nvcc against a LibTorch built "
-                                        "for CUDA, or pass tensors.cpu()");
-  }
   void require_beside_first(char const* name, at::Tensor const& t) const {
     require_strided(t, function_, name);
     if (t.device() != device())

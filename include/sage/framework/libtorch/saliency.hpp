@@ -34,11 +34,8 @@ namespace detail {
 
 /// Throws argument_error unless t can be augmented in this source.
 inline void require_images(at::Tensor const& t, char const* function, char const* name) {
-  if (t.defined() && accelerator::takes(t.device())) {
-    require_strided(t, function, name);
-  } else {
-    require_dense(t, function, name);
-  }
+  require_strided(t, function, name);
+  require_device(t, function, name);
 }
 
 /// The same of what stands beside another tensor.
