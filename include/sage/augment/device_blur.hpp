@@ -8,7 +8,7 @@
 #include <sage/augment/image_view.hpp>
 #include <sage/augment/pair_works.hpp>
 #include <sage/augment/pixel_quad.hpp>
-#include <sage/augment/workspace_pieces.hpp>
+#include <sage/augment/stored_numbers.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 

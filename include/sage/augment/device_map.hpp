@@ -7,11 +7,11 @@
 #include <sage/augment/pair_works.hpp>
 #include <sage/augment/pixel_quad.hpp>
 #include <sage/augment/resample.hpp>
-#include <sage/augment/workspace_pieces.hpp>
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 #include <sage/exec/cooperative_group.hpp>
+#include <sage/exec/workspace_pieces.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/tensor/rows.hpp>
 
@@ -213,13 +213,13 @@ class device_map {
   template <class Device>
   void prepare(Device const& device, unsigned char* memory, image_view<M const> const& in,
                image_view<T> const& out, image_view<T> const& weights, map_values<A> const& values) const {
-    axis_table<A> const rows{rows_, rows_.taps(), piece_at<A>(memory, row_weights_),
-                             piece_at<index_t>(memory, row_first_)};
-    axis_table<A> const columns{columns_, columns_.taps(), piece_at<A>(memory, column_weights_),
-                                piece_at<index_t>(memory, column_first_)};
+    axis_table<A> const rows{rows_, rows_.taps(), exec::detail::piece_at<A>(memory, row_weights_),
+                             exec::detail::piece_at<index_t>(memory, row_first_)};
+    axis_table<A> const columns{columns_, columns_.taps(), exec::detail::piece_at<A>(memory, column_weights_),
+                                exec::detail::piece_at<index_t>(memory, column_first_)};
     axis_work<A> const tables{rows, columns};
     device.launch(tables.blocks(), tables.most_threads, 0, tables);
-    auto const sized = dense_like(out, piece_at<A>(memory, sized_));
+    auto const sized = dense_like(out, exec::detail::piece_at<A>(memory, sized_));
     resize_work<M, A> const resize{in, sized, rows, columns, quad_loop::over(sized)};
     device.launch(resize.loop.blocks(), resize.most_threads, 0, resize);
     auto const smooth = smoothing_ ? smoothed(device, memory, sized) : sized;
@@ -230,12 +230,12 @@ class device_map {
  private:
   template <class Device>
   image_view<A> smoothed(Device const& device, unsigned char* memory, image_view<A> const& sized) const {
-    auto const smooth = dense_like(sized, piece_at<A>(memory, smooth_));
+    auto const smooth = dense_like(sized, exec::detail::piece_at<A>(memory, smooth_));
     if (smoothing_->is_tiled()) {
       smoothing_->by_tiles(device, read_only(sized), memory_sink<A>{smooth});
     } else {
-      auto const taps = smoothing_->store_taps(device, piece_at<A>(memory, taps_));
-      smoothing_->by_lines(device, taps, read_only(sized), piece_at<A>(memory, between_),
+      auto const taps = smoothing_->store_taps(device, exec::detail::piece_at<A>(memory, taps_));
+      smoothing_->by_lines(device, taps, read_only(sized), exec::detail::piece_at<A>(memory, between_),
                            memory_sink<A>{smooth});
     }
     return smooth;
@@ -245,7 +245,7 @@ class device_map {
   std::optional<device_blur<A>> smoothing_;
   index_t row_weights_ = 0, column_weights_ = 0, row_first_ = 0, column_first_ = 0, sized_ = 0, smooth_ = 0,
           taps_ = 0, between_ = 0;
-  workspace_pieces pieces_{};
+  exec::detail::workspace_pieces pieces_{};
 };
 
 }  // namespace detail

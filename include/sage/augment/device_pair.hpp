@@ -8,10 +8,10 @@
 #include <sage/augment/pixel_quad.hpp>
 #include <sage/augment/plane.hpp>
 #include <sage/augment/plane_means.hpp>
-#include <sage/augment/workspace_pieces.hpp>
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
+#include <sage/exec/workspace_pieces.hpp>
 
 #include <utility>
 
@@ -118,8 +118,8 @@ class device_pair<T, channel_mean> {
  private:
   template <class Device, class Source>
   mean_of_plane<A> mean_of(Device const& device, unsigned char* memory, Source const& source) const {
-    auto* const means = piece_at<A>(memory, means_);
-    auto* const sums = piece_at<plane_sum<A>>(memory, sums_);
+    auto* const means = exec::detail::piece_at<A>(memory, means_);
+    auto* const sums = exec::detail::piece_at<plane_sum<A>>(memory, sums_);
     plane_means<A, Source> const work{source,  shape_.channels, shape_.height, shape_.width,
                                       planes_, parts_,          sums,          means};
     device.launch(work.blocks(), work.most_threads, 0, work);
@@ -132,7 +132,7 @@ class device_pair<T, channel_mean> {
 
   image_shape shape_;
   index_t planes_, parts_, means_ = 0, sums_ = 0;
-  workspace_pieces pieces_{};
+  exec::detail::workspace_pieces pieces_{};
 };
 
 /// A blur: one launch where it is tiled. The adjoint has A(x) and g in memory, and goes along lines.
@@ -156,16 +156,16 @@ class device_pair<T, gaussian_blur> {
   template <class Device>
   void make(Device const& device, unsigned char* memory, pair_sink<T> const& to) const {
     if (blur_.is_tiled()) return blur_.by_tiles(device, to.images, to);
-    auto const taps = blur_.store_taps(device, piece_at<A>(memory, taps_));
-    blur_.by_lines(device, taps, to.images, piece_at<A>(memory, first_), to);
+    auto const taps = blur_.store_taps(device, exec::detail::piece_at<A>(memory, taps_));
+    blur_.by_lines(device, taps, to.images, exec::detail::piece_at<A>(memory, first_), to);
   }
   template <class Device>
   void differentiate(Device const& device, unsigned char* memory, image_view<T const> const& x,
                      pair_upstream<T> const& d, image_gradient<T> const& to_x,
                      image_gradient<T> const& to_s) const {
-    auto const taps = blur_.store_taps(device, piece_at<A>(memory, taps_));
-    auto const batch = dense_like(x, piece_at<A>(memory, first_));
-    auto* const between = piece_at<A>(memory, second_);
+    auto const taps = blur_.store_taps(device, exec::detail::piece_at<A>(memory, taps_));
+    auto const batch = dense_like(x, exec::detail::piece_at<A>(memory, first_));
+    auto* const between = exec::detail::piece_at<A>(memory, second_);
     if (to_s.mode != gradient_mode::skip) {
       if (blur_.is_tiled()) {
         blur_.by_tiles(device, x, memory_sink<A>{batch});
@@ -184,7 +184,7 @@ class device_pair<T, gaussian_blur> {
  private:
   device_blur<A> blur_;
   index_t size_, taps_ = 0, first_ = 0, second_ = 0;
-  workspace_pieces adjoint_pieces_{};
+  exec::detail::workspace_pieces adjoint_pieces_{};
 };
 
 }  // namespace detail

@@ -8,6 +8,7 @@
 #include <sage/exec/fused_family.hpp>
 #include <sage/exec/fused_rows.hpp>
 #include <sage/exec/row_layout.hpp>
+#include <sage/exec/workspace_pieces.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/tensor/rows.hpp>
 
@@ -98,26 +99,6 @@ struct no_conclusion {
   SAGE_HD void operator()(X const&...) const {}
 };
 
-/// Memory for one evaluation: the arrivals of blocks, the counts of rows, the sums of blocks and the losses of rows, one
-/// behind the other.
-struct fused_memory {
-  static constexpr index_t alignment = 256;
-
-  unsigned char* data = nullptr;
-  index_t bytes = 0;
-
-  template <class S>
-  index_t add(index_t count) noexcept {
-    index_t const at = bytes;
-    bytes += (count * static_cast<index_t>(sizeof(S)) + alignment - 1) / alignment * alignment;
-    return at;
-  }
-  template <class S>
-  S* at(index_t offset) const noexcept {
-    return reinterpret_cast<S*>(data + offset);
-  }
-};
-
 /// The evaluation of several losses of the same rows in one launch, whose results stay where the tensors are. `device` is
 /// that of batch_evaluation, and has
 ///
@@ -153,12 +134,11 @@ class fused_evaluation {
   /// The weighted losses of the rows. Two launches.
   void values(rows_view<T> const& out) const {
     if (rows_ == 0) return;
-    fused_memory memory;
-    index_t const losses = memory.add<A>(rows_ * all_families::terms);
-    auto const owned = device_.memory(memory.bytes);
-    memory.data = owned.data;
+    workspace_pieces pieces;
+    index_t const losses = pieces.add<A>(rows_ * all_families::terms);
+    auto const memory = device_.memory(pieces.bytes());
     auto work = work_for(false, A(1), no_conclusion{});
-    work.losses = memory.at<A>(losses);
+    work.losses = piece_at<A>(memory.data, losses);
     launch(work);
     term_values_work<T, all_families::terms> values{rows_of_, rows_, terms(), work.losses, out};
     index_t const blocks = (rows_ + values.most_threads - 1) / values.most_threads;
@@ -205,28 +185,28 @@ class fused_evaluation {
   void run(bool takes_mean, A const& upstream, Conclusion const& conclusion) const {
     constexpr bool has_value = !std::is_same_v<Conclusion, no_conclusion>;
     bool const counts = takes_mean && rows_ > most_rows_counted_by_each;
-    fused_memory memory;
-    index_t const arrivals = memory.add<unsigned>(2), counted = memory.add<row_counts<A>>(1),
-                  of_blocks = memory.add<row_counts<A>>(count_work<T>::most_blocks);
-    index_t const totals = memory.add<term_total<A>>(totals_count());
-    index_t const losses = memory.add<A>(has_value ? rows_ * all_families::terms : 0);
+    // The arrivals of blocks, the counts of rows, the sums of blocks and the losses of rows.
+    workspace_pieces pieces;
+    index_t const arrivals = pieces.add<unsigned>(2), counted = pieces.add<row_counts<A>>(1),
+                  of_blocks = pieces.add<row_counts<A>>(count_work<T>::most_blocks);
+    index_t const totals = pieces.add<term_total<A>>(totals_count());
+    index_t const losses = pieces.add<A>(has_value ? rows_ * all_families::terms : 0);
     auto work = work_for(takes_mean, upstream, conclusion);
     if (!has_value && !counts) return launch(work);
 
-    auto const owned = device_.memory(memory.bytes);
-    memory.data = owned.data;
-    auto* const arrived = memory.at<unsigned>(arrivals);
+    auto const memory = device_.memory(pieces.bytes());
+    auto* const arrived = piece_at<unsigned>(memory.data, arrivals);
     device_.clear(arrived, 2 * static_cast<index_t>(sizeof(unsigned)));
     if (counts) {
-      count_work<T> const count{rows_of_, rows_, memory.at<row_counts<A>>(of_blocks),
-                                memory.at<row_counts<A>>(counted), arrived + 1};
+      count_work<T> const count{rows_of_, rows_, piece_at<row_counts<A>>(memory.data, of_blocks),
+                                piece_at<row_counts<A>>(memory.data, counted), arrived + 1};
       device_.launch(count.blocks_for(rows_), count.most_threads, 0, count);
       work.counted = count.counts;
     }
     if (has_value) {
       work.arrivals = arrived;
-      work.totals = memory.at<term_total<A>>(totals);
-      work.losses = memory.at<A>(losses);
+      work.totals = piece_at<term_total<A>>(memory.data, totals);
+      work.losses = piece_at<A>(memory.data, losses);
     }
     launch(work);
   }

@@ -5,7 +5,7 @@
 
 namespace sage {
 SAGE_ABI_BEGIN
-namespace detail {
+namespace exec::detail {
 
 /// Pieces of a device's workspace, one behind the other: first all are counted, then each is found in the memory.
 class workspace_pieces {
@@ -29,25 +29,6 @@ A* piece_at(unsigned char* memory, index_t offset) noexcept {
   return reinterpret_cast<A*>(memory + offset);
 }
 
-/// Numbers of the host into memory of a device, as arguments of kernels: in the order of the stream, and part of a graph
-/// that is captured, where a copy would read memory that may be gone.
-template <class A>
-struct stored_numbers {
-  static constexpr int most_threads = 256;
-  A* to;
-  int count;
-  A number[256];
-
-  template <class Block>
-  SAGE_HD void operator()(Block const& block) const {
-    block.template for_each_group<most_threads>([&](auto const& group, int) {
-      group.for_each([&](int rank) {
-        if (rank < count) to[rank] = number[rank];
-      });
-    });
-  }
-};
-
-}  // namespace detail
+}  // namespace exec::detail
 SAGE_ABI_END
 }  // namespace sage
