@@ -81,9 +81,10 @@ struct row_policy {
     return r;
   }
 
-  /// The layout of one family of rows in a fused launch, whose blocks have 256 threads, from what the policy says of them alone. Rows
-  /// are not divided among blocks, kept values stay in shared memory as far as it has room beside `exchanged` bytes, and
-  /// threads have rows of their own only where values are kept, as they are of logits: embeddings are never so short.
+  /// The layout of one family of rows in a fused launch, whose blocks have 256 threads, from what the policy says of them
+  /// alone. Rows are not divided among blocks, kept values stay in shared memory as far as it has room beside `exchanged`
+  /// bytes, and threads have rows of their own only where values are kept, as they are of logits: embeddings are never so
+  /// short.
   static constexpr row_layout fused(row_layout const& alone, row_shape const& s, index_t exchanged) noexcept {
     constexpr int block = large_block;
     row_layout r;

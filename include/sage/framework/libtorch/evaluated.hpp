@@ -88,6 +88,19 @@ at::Tensor reduced_with_labels(Loss const& loss, Operands const& x, at::Tensor c
   return reduced<Where>(loss, x, x.labels(labels), extra...);
 }
 
+/// Calls evaluate.operator()<E, Space>(executor) for the operands' element type, memory and executor.
+template <class Operands, class F>
+void evaluate_in_place(Operands const& x, F const& evaluate) {
+  if constexpr (has_accelerator)
+    if (x.on_accelerator())
+      return on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
+        evaluate.template operator()<E, accelerator::space>(executor);
+      });
+  x.visit([&]<class E>(std::type_identity<E>) {
+    evaluate.template operator()<E, memory_space::host>(executor{});
+  });
+}
+
 /// The losses of the rows, differentiable.
 template <class Loss, class Operands, class... Extra>
 at::Tensor unreduced(Loss const& loss, Operands const& x, Extra const&... extra) {
@@ -101,16 +114,7 @@ at::Tensor unreduced(Loss const& loss, Operands const& x, Extra const&... extra)
       with_arguments<E, Space>([&](auto const&... args) { sum.backward(executor, 1.0, args...); }, x,
                                x.template outputs<E, Space>(), extra...);
   };
-  if constexpr (has_accelerator)
-    if (x.on_accelerator()) {
-      on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
-        evaluate.template operator()<E, accelerator::space>(executor);
-      });
-      return x.differentiable(values);
-    }
-  x.visit([&]<class E>(std::type_identity<E>) {
-    evaluate.template operator()<E, memory_space::host>(executor{});
-  });
+  evaluate_in_place(x, evaluate);
   return x.differentiable(values);
 }
 

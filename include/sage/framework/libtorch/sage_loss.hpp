@@ -153,16 +153,7 @@ at::Tensor sage_loss_per_sample(at::Tensor const& logits, at::Tensor const& logi
                          label_view, detail::first_three(out), detail::last_three(out), w...);
     });
   };
-  if constexpr (detail::has_accelerator)
-    if (x.on_accelerator()) {
-      detail::on_device(x, [&]<class E>(std::type_identity<E>, auto const& executor) {
-        evaluate.template operator()<E, detail::accelerator::space>(executor);
-      });
-      return x.differentiable(values);
-    }
-  x.visit([&]<class E>(std::type_identity<E>) {
-    evaluate.template operator()<E, memory_space::host>(executor{});
-  });
+  detail::evaluate_in_place(x, evaluate);
   return x.differentiable(values);
 }
 
