@@ -1,6 +1,8 @@
 // Augmentations on a CUDA device against their emulation on the host (exec/emulated.hpp), which tests/augment/device.cpp
 // holds to the host's. Without a device nothing is tested: exit code 77.
 
+#include "exec/device_memory.cuh"
+
 #include <sage/augment/channel_mean.hpp>
 #include <sage/augment/constant.hpp>
 #include <sage/augment/gaussian_blur.hpp>
@@ -24,60 +26,32 @@ namespace {
 
 using sage::index_t;
 
-int failures = 0;
-void expect(bool holds, std::string const& what) {
-  if (holds) return;
-  ++failures;
-  std::printf("failed: %s\n", what.c_str());
-}
-void require(cudaError_t e) {
-  if (e == cudaSuccess) return;
-  std::printf("failed: %s\n", cudaGetErrorString(e));
-  std::exit(1);
-}
+using namespace device_memory;
 
 struct size {
   index_t n, c, h, w;
 };
 
-/// The same batch on both sides.
+/// The same batch on both sides, of numbers from 0 to 1.
 template <class T>
-struct both {
+struct batch : both<T> {
   size shape;
-  std::vector<T> host;
-  T* device = nullptr;
 
-  both(size s, std::uint64_t seed) : shape(s) {
-    std::uint64_t state = seed * 2654435761u + 1;
-    for (index_t i = 0; i < s.n * s.c * s.h * s.w; ++i) {
-      state = state * 6364136223846793005u + 1442695040888963407u;
-      host.push_back(static_cast<T>(static_cast<float>(state >> 40) / (1 << 24)));
-    }
-    require(cudaMalloc(&device, host.size() * sizeof(T)));
-    require(cudaMemcpy(device, host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
-  }
-  both(both const&) = delete;
-  both& operator=(both const&) = delete;
-  ~both() { static_cast<void>(cudaFree(device)); }
+  batch(size s, std::uint64_t seed) : both<T>(values_of(s, seed)), shape(s) {}
 
-  auto view() { return sage::strided_view{host.data(), sage::extents{shape.n, shape.c, shape.h, shape.w}}; }
-  auto device_view() const { return sage::device_view(device, shape.n, shape.c, shape.h, shape.w); }
-  std::vector<T> computed() const {
-    std::vector<T> r(host.size());
-    require(cudaMemcpy(r.data(), device, r.size() * sizeof(T), cudaMemcpyDeviceToHost));
-    return r;
+  auto view() {
+    return sage::strided_view{this->host.data(), sage::extents{shape.n, shape.c, shape.h, shape.w}};
   }
-  bool same_bits() const { return std::memcmp(computed().data(), host.data(), host.size() * sizeof(T)) == 0; }
-  double error() const {
-    double difference = 0, norm = 0;
-    auto const x = computed();
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      auto const a = static_cast<double>(static_cast<float>(x[i])),
-                 b = static_cast<double>(static_cast<float>(host[i]));
-      difference += (a - b) * (a - b);
-      norm += b * b;
-    }
-    return norm > 0 ? std::sqrt(difference / norm) : difference;
+  auto device_view() const { return sage::device_view(this->device, shape.n, shape.c, shape.h, shape.w); }
+  bool same_bits() const { return device_memory::same_bits(this->computed(), this->host); }
+  double error() const { return relative_error(this->computed(), this->host); }
+
+ private:
+  static std::vector<T> values_of(size s, std::uint64_t seed) {
+    std::vector<T> v;
+    for (float const x : numbers<float>(s.n * s.c * s.h * s.w, seed))
+      v.push_back(static_cast<T>((x + 1) / 2));
+    return v;
   }
 };
 
@@ -85,7 +59,7 @@ struct both {
 template <class T, class Degradation>
 void compare(char const* name, Degradation const& degradation, size shape, double tolerance, bool exact) {
   size const of_map{shape.n, 1, shape.h, shape.w};
-  both<T> x(shape, 1), s(of_map, 2), up(shape, 3), down(shape, 4), plus(shape, 5), minus(shape, 6),
+  batch<T> x(shape, 1), s(of_map, 2), up(shape, 3), down(shape, 4), plus(shape, 5), minus(shape, 6),
       dx(shape, 7), ds(of_map, 8);
   sage::saliency_pair const pair{degradation};
   auto const of_host = sage::exec::emulated_device<>{};
@@ -94,32 +68,28 @@ void compare(char const* name, Degradation const& degradation, size shape, doubl
 
   sage::image_shape const images{shape.n, shape.c, shape.h, shape.w};
   index_t const bytes = pair.template backward_workspace_bytes<T>(images) + 256;
-  void* memory = nullptr;
-  cudaStream_t stream;
-  cudaGraph_t graph;
-  cudaGraphExec_t ready;
-  require(cudaMalloc(&memory, static_cast<std::size_t>(bytes)));
-  require(cudaStreamCreate(&stream));
-  require(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
-  sage::exec::cuda const executor{stream, {memory, bytes}};
-  pair(executor, x.device_view(), s.device_view(), plus.device_view(), minus.device_view());
-  pair.backward(executor, up.device_view(), down.device_view(), x.device_view(), s.device_view(),
-                dx.device_view(), ds.device_view());
-  require(cudaStreamEndCapture(stream, &graph));
-  require(cudaGraphInstantiate(&ready, graph, 0));
-  require(cudaGraphLaunch(ready, stream));
-  require(cudaStreamSynchronize(stream));
+  both<unsigned char> memory(std::vector<unsigned char>(static_cast<std::size_t>(bytes)));
   std::string const what =
       std::string(name) + " of " + std::to_string(shape.h) + " x " + std::to_string(shape.w);
-  expect(plus.error() <= tolerance, what + ": x_plus");
-  expect(minus.error() <= tolerance, what + ": x_minus");
-  expect(dx.error() <= tolerance, what + ": d_images");
-  expect(ds.error() <= 100 * tolerance, what + ": d_maps");
-  if (exact) expect(plus.same_bits() && minus.same_bits(), what + ": the bits of the host");
-  require(cudaGraphExecDestroy(ready));
-  require(cudaGraphDestroy(graph));
-  require(cudaStreamDestroy(stream));
-  require(cudaFree(memory));
+  auto const spoil = [&] {
+    for (auto const* output : {&plus, &minus, &dx, &ds}) output->spoil();
+  };
+  spoil();
+  replay(
+      [&](cudaStream_t stream) {
+        sage::exec::cuda const executor{stream, {memory.device, bytes}};
+        pair(executor, x.device_view(), s.device_view(), plus.device_view(), minus.device_view());
+        pair.backward(executor, up.device_view(), down.device_view(), x.device_view(), s.device_view(),
+                      dx.device_view(), ds.device_view());
+      },
+      [&] {
+        expect(plus.error() <= tolerance, what + ": x_plus");
+        expect(minus.error() <= tolerance, what + ": x_minus");
+        expect(dx.error() <= tolerance, what + ": d_images");
+        expect(ds.error() <= 100 * tolerance, what + ": d_maps");
+        if (exact) expect(plus.same_bits() && minus.same_bits(), what + ": the bits of the host");
+        spoil();
+      });
 }
 
 void compare_pairs() {
@@ -134,7 +104,7 @@ void compare_pairs() {
 }
 
 void compare_maps() {
-  both<float> in({3, 1, 40, 50}, 1), out({3, 1, 70, 30}, 2), weights({3, 1, 1, 1}, 3);
+  batch<float> in({3, 1, 40, 50}, 1), out({3, 1, 70, 30}, 2), weights({3, 1, 1, 1}, 3);
   sage::saliency_map const map{.smooth_sigma = 2, .strength = 2};
   map.prepare(sage::exec::emulated_device<>{}, in.view(), out.view(), weights.view());
   map.prepare(sage::exec::cuda{}, in.device_view(), out.device_view(), weights.device_view());
@@ -144,28 +114,19 @@ void compare_maps() {
 }
 
 void refuse_host_memory() {
-  both<float> x({1, 1, 4, 4}, 1);
+  batch<float> x({1, 1, 4, 4}, 1);
   auto const on_host = sage::device_view(x.host.data(), 1, 1, 4, 4);
-  std::string text = "nothing was thrown";
-  try {
-    sage::saliency_pair<>{}(sage::exec::cuda{}, x.device_view(), on_host, sage::skip, sage::skip);
-  } catch (std::exception const& e) {
-    text = e.what();
-  }
+  auto const text = message_of(
+      [&] { sage::saliency_pair<>{}(sage::exec::cuda{}, x.device_view(), on_host, sage::skip, sage::skip); });
   expect(text.starts_with("saliency_pair: maps is no memory of a CUDA device: "), text);
 }
 
 }  // namespace
 
 int main() {
-  int devices = 0;
-  if (auto const e = cudaGetDeviceCount(&devices); e != cudaSuccess || devices == 0) {
-    std::printf("skipped: %s\n", e != cudaSuccess ? cudaGetErrorString(e) : "no CUDA device");
-    return 77;
-  }
-  compare_pairs();
-  compare_maps();
-  refuse_host_memory();
-  if (failures == 0) std::printf("all agree\n");
-  return failures == 0 ? 0 : 1;
+  return run([] {
+    compare_pairs();
+    compare_maps();
+    refuse_host_memory();
+  });
 }

@@ -1,6 +1,8 @@
 // Losses on a CUDA device against the same evaluation on the host (exec/emulated.hpp), which other tests hold to the
 // definitions: in every layout of the policy both agree to rounding. Without a device nothing is tested: exit code 77.
 
+#include "exec/device_memory.cuh"
+
 #include <sage/exec/cuda.cuh>
 #include <sage/exec/emulated.hpp>
 #include <sage/formula/bernoulli_divergence.hpp>
@@ -32,66 +34,15 @@ static_assert(width_of<sage::bernoulli_divergence<sage::jensen_shannon>, float> 
 static_assert(width_of<sage::cross_entropy_formula, float> == 1);
 static_assert(sage::exec::detail::may_be_invalid<sage::exec::batch_row<float>>);
 
-int failures = 0;
-void expect(bool holds, std::string const& what) {
-  if (holds) return;
-  ++failures;
-  std::printf("failed: %s\n", what.c_str());
-}
-void require(cudaError_t e) {
-  if (e == cudaSuccess) return;
-  std::printf("failed: %s\n", cudaGetErrorString(e));
-  std::exit(1);
-}
-
-/// The same numbers on both sides.
-template <class T>
-struct both {
-  std::vector<T> host;
-  T* device = nullptr;
-
-  explicit both(std::vector<T> values) : host(std::move(values)) {
-    require(cudaMalloc(&device, host.size() * sizeof(T) + 1));
-    require(cudaMemcpy(device, host.data(), host.size() * sizeof(T), cudaMemcpyHostToDevice));
-  }
-  both(both const&) = delete;
-  both& operator=(both const&) = delete;
-  ~both() { static_cast<void>(cudaFree(device)); }
-
-  /// Nothing that anybody computes.
-  void spoil() const { require(cudaMemset(device, 0xff, host.size() * sizeof(T))); }
-  std::vector<T> computed() const {
-    std::vector<T> r(host.size());
-    require(cudaMemcpy(r.data(), device, r.size() * sizeof(T), cudaMemcpyDeviceToHost));
-    return r;
-  }
-  auto view(index_t rows, index_t length) {
-    return sage::strided_view{host.data(), sage::extents{rows, length}};
-  }
-  auto device_view(index_t rows, index_t length) { return sage::device_view(device, rows, length); }
-};
+using namespace device_memory;
 
 template <class T>
-std::vector<T> numbers(index_t n, std::uint64_t seed) {
-  std::vector<T> v;
-  std::uint64_t state = seed * 2654435761u + 1;
-  for (index_t i = 0; i < n; ++i) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    v.push_back(static_cast<T>(static_cast<float>(static_cast<double>(state >> 40) / (1 << 23) - 1)));
-  }
-  return v;
+auto on_host(both<T>& x, index_t rows, index_t length) {
+  return sage::strided_view{x.host.data(), sage::extents{rows, length}};
 }
-
 template <class T>
-double relative_error(std::vector<T> const& x, std::vector<T> const& expected) {
-  double difference = 0, norm = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    auto const a = static_cast<double>(static_cast<sage::accumulator_t<T>>(x[i])),
-               b = static_cast<double>(static_cast<sage::accumulator_t<T>>(expected[i]));
-    difference += (a - b) * (a - b);
-    norm += b * b;
-  }
-  return norm > 0 ? std::sqrt(difference / norm) : INFINITY;
+auto on_device(both<T> const& x, index_t rows, index_t length) {
+  return sage::device_view(x.device, rows, length);
 }
 
 /// The rounding of an element type, or of its accumulator.
@@ -99,27 +50,6 @@ template <class T>
 double tolerance() {
   if (sizeof(T) == 2) return std::is_same_v<T, __half> ? 2e-3 : 2e-2;
   return sizeof(T) == 4 ? 2e-5 : 1e-13;
-}
-
-/// Captures work(stream) into a graph and runs it twice; check() looks at what each run leaves.
-template <class Work, class Check>
-void replay(Work const& work, Check const& check) {
-  cudaStream_t stream;
-  cudaGraph_t graph;
-  cudaGraphExec_t ready;
-  require(cudaStreamCreate(&stream));
-  require(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
-  work(stream);
-  require(cudaStreamEndCapture(stream, &graph));
-  require(cudaGraphInstantiate(&ready, graph, 0));
-  for (int run = 0; run < 2; ++run) {
-    require(cudaGraphLaunch(ready, stream));
-    require(cudaStreamSynchronize(stream));
-    check();
-  }
-  require(cudaGraphExecDestroy(ready));
-  require(cudaGraphDestroy(graph));
-  require(cudaStreamDestroy(stream));
 }
 
 struct shape {
@@ -141,14 +71,14 @@ void compare(char const* name, Call const& call) {
         g(numbers<T>(rows * length, 4));
     both<int> labels(y);
     both<sage::loss_result<A>> result(std::vector<sage::loss_result<A>>(1));
-    call(sage::exec::emulated_device<>{}, a.view(rows, length), b.view(rows, length), c.view(rows, length),
-         sage::strided_view{labels.host.data(), sage::extents{rows}}, g.view(rows, length),
-         sage::into(result.host.data()));
-    auto const on_device = [&](sage::exec::cuda const& executor) {
-      call(executor, a.device_view(rows, length), b.device_view(rows, length), c.device_view(rows, length),
-           sage::device_view(labels.device, rows), g.device_view(rows, length), sage::into(result.device));
+    call(sage::exec::emulated_device<>{}, on_host(a, rows, length), on_host(b, rows, length),
+         on_host(c, rows, length), sage::strided_view{labels.host.data(), sage::extents{rows}},
+         on_host(g, rows, length), sage::into(result.host.data()));
+    auto const work = [&](sage::exec::cuda const& executor) {
+      call(executor, on_device(a, rows, length), on_device(b, rows, length), on_device(c, rows, length),
+           sage::device_view(labels.device, rows), on_device(g, rows, length), sage::into(result.device));
     };
-    on_device({});
+    work({});
     require(cudaDeviceSynchronize());
     auto const first = result.computed()[0];
     expect(std::abs(first.value - result.host[0].value) <= tolerance<A>() * std::abs(result.host[0].value),
@@ -164,7 +94,7 @@ void compare(char const* name, Call const& call) {
     g.spoil();
     replay(
         [&](cudaStream_t stream) {
-          on_device({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
+          work({stream, {memory.device, static_cast<index_t>(memory.host.size())}});
         },
         [&] {
           auto const again = result.computed()[0];
@@ -264,30 +194,20 @@ void compare_complete_loss() {
   }
 }
 
-template <class F>
-std::string message_of(F const& f) {
-  try {
-    f();
-  } catch (std::exception const& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
-
 void refuse_mistakes() {
   both<float> x(numbers<float>(12, 1));
   both<sage::loss_result<float>> result(std::vector<sage::loss_result<float>>(1));
   sage::consistency_loss<> const loss;
-  auto const on_host = sage::device_view(x.host.data(), 3, 4), on_device = x.device_view(3, 4);
+  auto const host_memory = sage::device_view(x.host.data(), 3, 4), rows = on_device(x, 3, 4);
   auto const text =
-      message_of([&] { loss(sage::exec::cuda{}, on_device, on_host, sage::into(result.device)); });
+      message_of([&] { loss(sage::exec::cuda{}, rows, host_memory, sage::into(result.device)); });
   expect(text.starts_with("consistency_loss: other logits is no memory of a CUDA device: "), text);
   auto const small = message_of([&] {
-    loss(sage::exec::cuda{.workspace = {x.device, 4}}, on_device, on_device, sage::into(result.device));
+    loss(sage::exec::cuda{.workspace = {x.device, 4}}, rows, rows, sage::into(result.device));
   });
   expect(small.starts_with("sage::exec::cuda: the workspace has 4 bytes, expected "), small);
   both<int> labels(std::vector<int>{0, 9, 3});
-  sage::cross_entropy_loss{}(sage::exec::cuda{}, on_device, sage::device_view(labels.device, 3),
+  sage::cross_entropy_loss{}(sage::exec::cuda{}, rows, sage::device_view(labels.device, 3),
                              sage::into(result.device));
   expect(std::isnan(result.computed()[0].value) && result.computed()[0].non_finite == 1,
          "a label that is no class");
@@ -296,24 +216,19 @@ void refuse_mistakes() {
 }  // namespace
 
 int main() {
-  int devices = 0;
-  if (auto const e = cudaGetDeviceCount(&devices); e != cudaSuccess || devices == 0) {
-    std::printf("skipped: %s\n", e != cudaSuccess ? cudaGetErrorString(e) : "no CUDA device");
-    return 77;
-  }
-  compare_triplets<float>("triplet_margin_loss");
-  compare_triplets<__half>("triplet_margin_loss of halves");
-  compare_triplets<__nv_bfloat16>("triplet_margin_loss of bfloat16");
-  sage::consistency_loss<> const consistency{.temperature = 2};
-  compare<float>("consistency_loss", [&](auto const& e, auto z, auto other, auto, auto, auto g, auto into) {
-    consistency.value_and_grad(e, z, other, g, sage::skip, into);
+  return run([] {
+    compare_triplets<float>("triplet_margin_loss");
+    compare_triplets<__half>("triplet_margin_loss of halves");
+    compare_triplets<__nv_bfloat16>("triplet_margin_loss of bfloat16");
+    sage::consistency_loss<> const consistency{.temperature = 2};
+    compare<float>("consistency_loss", [&](auto const& e, auto z, auto other, auto, auto, auto g, auto into) {
+      consistency.value_and_grad(e, z, other, g, sage::skip, into);
+    });
+    sage::cross_entropy_loss const cross_entropy{.label_smoothing = 0.1};
+    compare<float>("cross_entropy_loss", [&](auto const& e, auto z, auto, auto, auto y, auto g, auto into) {
+      cross_entropy.value_and_grad(e, z, y, g, into);
+    });
+    compare_complete_loss();
+    refuse_mistakes();
   });
-  sage::cross_entropy_loss const cross_entropy{.label_smoothing = 0.1};
-  compare<float>("cross_entropy_loss", [&](auto const& e, auto z, auto, auto, auto y, auto g, auto into) {
-    cross_entropy.value_and_grad(e, z, y, g, into);
-  });
-  compare_complete_loss();
-  refuse_mistakes();
-  if (failures == 0) std::printf("all agree\n");
-  return failures == 0 ? 0 : 1;
 }
