@@ -19,6 +19,7 @@ PEERS = {  # and their colours
     r"LibTorch scripted": "#1baf7a",
     r"LibTorch [\d.]+ eager": "#8ab8ee",
     r"PyTorch [\d.]+ compiled": "#c2427c",
+    r"PyTorch [\d.]+ eager": "#8fa3ad",  # on a GPU; on the CPU LibTorch's eager is the same
     r"Eigen": "#eda100",
     r"xtensor": "#008300",
     r"plain loop": "#4a3aa7",
@@ -33,6 +34,12 @@ ROWS = {  # of DESIGN section 9
     "blur_pair/pair/float/32x3x224x224,sigma=10": "blur σ=10, x⁺, x⁻\n32×3×224×224",
     "sage/value_and_grad/float/64x(512,5)": "SAGE 64×(512, 5)",
     "sage/value_and_grad/float/256x(2048,1000)": "SAGE 256×(2048, 1000)",
+    # What fills a GPU:
+    "triplet/value_and_grad/float/8192x4096": "triplet 8192×4096",
+    "consistency/value_and_grad/float/65536x1024": "JS 65536×1024",
+    "cross_entropy/value_and_grad/float/8192x128000": "cross entropy 8192×128 000",
+    "sage/value_and_grad/float/8192x(4096,1000)": "SAGE 8192×(4096, 1000)",
+    "blur_pair/pair/float/256x3x224x224,sigma=4": "blur σ=4, x⁺, x⁻\n256×3×224×224",
 }
 CURVES = {
     "growth_N": ("rows N (triplet: D = 512, JS: K = 10)", r"/(\d+)x"),
@@ -48,13 +55,15 @@ LOSSES = {"triplet": ("triplet", "#2a78d6"), "consistency": ("JS", "#1baf7a"), "
 def subtitle(results: Results) -> str:
     c = results.context
     peers = [c[key] for key in sorted(c) if key.startswith("peer ")]
-    return ", ".join([c["processor"], c["instructions"], f"{c['compiler']} {c['flags']}", f"LibTorch {c.get('LibTorch', '-')}",
-                      *peers, c["commit"]])
+    beside = f"driver {c['driver']}" if "driver" in c else f"LibTorch {c.get('LibTorch', '-')}"
+    return ", ".join([c["processor"], c["instructions"], f"{c['compiler']} {c['flags']}", beside, *peers, c["commit"]])
 
 
 def colours_of(providers: dict[str, float]) -> dict[str, str]:
     """Of the peers among them, in the order of PEERS."""
-    return {p: colour for pattern, colour in PEERS.items() for p in sorted(providers) if re.fullmatch(pattern, p)}
+    has_libtorch = "LibTorch eager" in providers
+    return {p: colour for pattern, colour in PEERS.items() for p in sorted(providers)
+            if re.fullmatch(pattern, p) and not (has_libtorch and re.fullmatch(r"PyTorch [\d.]+ eager", p))}
 
 
 def time_text(seconds: float) -> str:
@@ -84,7 +93,8 @@ def draw_peers(results: Results, path: Path) -> bool:
     axes.set_xscale("log")
     axes.axvline(1, color="#333", linewidth=1)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("sage is so many times faster than … (one thread, value and all gradients, float; log scale)")
+    where = "on a GPU" if "driver" in results.context else "one thread"
+    axes.set_xlabel(f"sage is so many times faster than … ({where}, value and all gradients, float; log scale)")
     axes.grid(axis="x", color="#ddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)

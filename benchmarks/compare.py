@@ -20,7 +20,9 @@ def main() -> int:
     arguments = parser.parse_args()
 
     old, new = Results(arguments.old), Results(arguments.new)
-    for key in ("processor", "instructions", "compiler", "flags", "commit", "LibTorch"):
+    for key in ("processor", "instructions", "driver", "compiler", "flags", "commit", "LibTorch"):
+        if key not in old.context and key not in new.context:
+            continue
         before, after = old.context.get(key, "?"), new.context.get(key, "?")
         print(f"{key:13}{before}" + (f"  ->  {after}" if before != after else ""))
 

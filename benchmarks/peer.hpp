@@ -17,10 +17,12 @@ namespace bench {
 ///   (start)                    the name of what it times, as "LibTorch 2.4.0"
 ///   open NAME SETS THREADS FOLDER
 ///                              its providers for the workload of that name, separated by tabs; none if the line is empty.
-///                              FOLDER/inputs holds all inputs, one after the other, FOLDER/labels the labels as int64.
-///                              Calls walk through SETS copies of the inputs. One thread, and THREADS beside it
+///                              FOLDER/inputs holds all inputs, one after the other, FOLDER/labels the labels as int64;
+///                              where they hold fewer samples than NAME says, these repeat, again from the first on.
+///                              Numbers are float, or double where NAME says so. Calls walk through SETS copies of the
+///                              inputs. One thread, and THREADS beside it
 ///   answer K                   "done", when provider K has run once and FOLDER/answer holds the value as a double and the
-///                              outputs that the mode writes
+///                              outputs that the mode writes, of as many samples as FOLDER/inputs holds
 ///   time K RUNS                the seconds that so many runs took, after some for warming up
 ///   close                      "done", when the memory of the workload is free
 ///
@@ -34,13 +36,16 @@ class peer {
   ~peer();
 
   std::string const& name() const { return name_; }
+  std::string const& folder() const { return folder_; }
+
+  /// Its answer to a line; throws std::runtime_error where that is "error ", or none.
+  std::string ask(std::string const& line);
 
   /// Adds what it can do of the batch's workload; it is closed with the last of these providers.
   template <class T>
   void add(providers& list, batch<T>& b, int threads);
 
  private:
-  std::string ask(std::string const& line);
   std::string answer_line();
 
   std::string command_, name_, folder_;

@@ -10,6 +10,7 @@ usage() {
 usage: cmake/run.sh test [ctest arguments]
        cmake/run.sh demo [sage_train arguments]
        cmake/run.sh bench [--quick | --growth | --smoke] [sage_bench arguments]
+       cmake/run.sh bench --cuda [--smoke] [sage_bench_cuda arguments]
 
   test   builds everything and runs the tests
   demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
@@ -17,7 +18,9 @@ usage: cmake/run.sh test [ctest arguments]
          it goes on after an interruption, or prints the table again; 'demo --restart' trains anew
   bench  times the losses of SAGE beside LibTorch, PyTorch, Eigen, xtensor, OpenCV and the machine's limits: every shape;
          --quick: those with targets; --growth: how the time grows with each extent and with threads; --smoke: times
-         nothing, compares the answers. Table on the terminal; JSON and charts in build/bench
+         nothing, compares the answers. Table on the terminal; JSON and charts in build/bench.
+         --cuda, first: on a GPU, with nvcc 12 or later, beside a device copy, PyTorch and torch.compile (Triton); exit
+         code 77 where there is no GPU or no nvcc
 
 All install what is missing with apt (as root or through sudo), configure and build in build/default, and are quick
 the second time. They work from any directory. Arguments are handed on: 'test -R triplet', 'demo --seeds 8 --epochs 20',
@@ -117,11 +120,12 @@ libtorch() { if [[ -z ${CMAKE_PREFIX_PATH:-}${Torch_DIR:-} ]]; then echo libtorc
 
 # --------------------------------------------------------------------------------------------------- commands
 
+# configure [cmake arguments]
 configure() {
   say "configuring build/default"
   mkdir -p "$build"
   # A LibTorch found before must not stand in the way of the one that is named now.
-  (cd "$root" && cmake --preset default -U 'Torch_DIR' -U 'Caffe2_DIR' -U '*TORCH_LIBRARY' -U 'c10*_LIBRARY') \
+  (cd "$root" && cmake --preset default -U 'Torch_DIR' -U 'Caffe2_DIR' -U '*TORCH_LIBRARY' -U 'c10*_LIBRARY' "$@") \
     >"$build.log" 2>&1 || { cat "$build.log" >&2; exit 1; }
   grep -E '^-- SAGE|[Ww]arning' "$build.log" >&2 || true
 }
@@ -170,7 +174,50 @@ python_with() {
   return 1
 }
 
+# The compute capabilities of the GPUs, as 80;90; nothing where there is none. nvidia-smi comes with the driver.
+gpu_capabilities() {
+  nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d . | grep -E '^[0-9]+$' | sort -u | paste -sd ';'
+}
+
+run_bench_cuda() {
+  local program=$build/benchmarks/sage_bench_cuda given=" $* " capabilities asks_only=false
+  if [[ $given == *" "@(-h|--help|--list)" "* ]]; then asks_only=true; fi
+  capabilities=$(gpu_capabilities) || true
+  if [[ -z $capabilities ]] && ! $asks_only; then
+    say "bench --cuda: no GPU to measure: nvidia-smi names none"
+    exit 77
+  fi
+  prepare libcli11-dev python3-matplotlib
+  configure ${capabilities:+-D "SAGE_BENCH_CUDA_ARCHITECTURES=$capabilities"}
+  if [[ $(cmake --build "$build" --target help) != *sage_bench_cuda:* ]]; then
+    say "bench --cuda: no nvcc from 12.0 on, or no CLI11: what is missing stands above"
+    exit 77
+  fi
+  compile sage_bench_cuda
+  if $asks_only; then "$program" "$@"; return; fi
+  "$program" "$@" --list >/dev/null || exit  # wrong arguments end here, with a sentence
+
+  local peers=() torch_python name=cuda python="" results
+  if torch_python=$(python_with torch) && $torch_python -c 'import torch; exit(not torch.cuda.is_available())'; then
+    export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$root/build/bench/torch_compile}
+    peers+=(--peer "$torch_python $root/benchmarks/torch_compile.py --device cuda")
+  else
+    say "no Python with a PyTorch for CUDA (pip install torch): PyTorch and torch.compile left out"
+  fi
+  # What times a part of the workloads does not replace the results of all.
+  if [[ $given == *" --filter"[\ =]* ]]; then name=cuda-filter; fi
+  results=$root/build/bench/$name.json
+  mkdir -p "${results%/*}"
+  if [[ $given != *" --"@(json|smoke|filter)[\ =]* ]]; then
+    python=$(python_with matplotlib) || say "no Python with matplotlib: the chart is left out"
+  fi
+  if [[ $given != *" --json"[\ =]* ]]; then set -- --json "$results" "$@"; fi
+  "$program" "${peers[@]}" "$@"
+  if [[ -n $python ]]; then $python "$root/benchmarks/chart.py" "$results" "${results%.json}.png"; fi
+}
+
 run_bench() {
+  if [[ ${1:-} == --cuda ]]; then shift; run_bench_cuda "$@"; return; fi
   # shellcheck disable=SC2046
   prepare libbenchmark-dev libcli11-dev libeigen3-dev libxtensor-dev libopencv-core-dev libopencv-imgproc-dev \
     python3-matplotlib $(libtorch)
