@@ -47,10 +47,17 @@ peer::peer(std::string const& command) : command_(command) {
   close(from[1]);
   to_ = fdopen(to[1], "w");
   from_ = fdopen(from[0], "r");
-  name_ = answer_line();
+  try {
+    name_ = answer_line();
+  } catch (...) {  // the destructor of what was not made does not run
+    end();
+    throw;
+  }
 }
 
-peer::~peer() {
+peer::~peer() { end(); }
+
+void peer::end() {
   if (to_ != nullptr) std::fclose(to_);  // the end of its input is the end of its work
   if (from_ != nullptr) std::fclose(from_);
   if (process_ > 0) waitpid(process_, nullptr, 0);

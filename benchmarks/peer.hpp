@@ -47,6 +47,7 @@ class peer {
 
  private:
   std::string answer_line();
+  void end();
 
   std::string command_, name_, folder_;
   std::FILE *to_ = nullptr, *from_ = nullptr;

@@ -1,3 +1,6 @@
+#include "exec/device_memory.cuh"
+#include "framework/far_away.hpp"
+
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -33,22 +36,9 @@ namespace {
 using tensors = std::vector<at::Tensor>;
 namespace st = sage::libtorch;
 
-int failures = 0;
-void expect(bool holds, std::string const& what) {
-  if (holds) return;
-  ++failures;
-  std::printf("failed: %s\n", what.c_str());
-}
-
-template <class F>
-std::string message_of(F const& f) {
-  try {
-    f();
-  } catch (std::exception const& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
+using device_memory::expect;
+using device_memory::failures;
+using device_memory::message_of;
 
 at::Tensor rows(std::int64_t n, std::int64_t length, at::ScalarType type = at::kFloat) {
   return at::randn({n, length}, at::TensorOptions().dtype(at::kDouble)).to(type);
@@ -180,16 +170,6 @@ void replay_graph() {
   expect(at::equal(v, expected) && at::equal(g, expected_gradient),
          "a graph replays the loss of what its tensors hold");
   expect(!at::equal(v, value) && !at::equal(g, gradient), "the captured call is not what was replayed");
-}
-
-/// A tensor that says that it is on a CUDA device, and has no memory.
-at::Tensor far_away(at::IntArrayRef shape) {
-  c10::Device const device(c10::kCUDA, 0);
-  c10::Storage storage(c10::Storage::use_byte_size_t{}, 0, at::DataPtr(nullptr, device), nullptr, false);
-  auto const t = at::detail::make_tensor<c10::TensorImpl>(
-      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CUDA), caffe2::TypeMeta::Make<float>());
-  t.unsafeGetTensorImpl()->set_sizes_contiguous(shape);
-  return t;
 }
 
 void without_device() {

@@ -1,5 +1,6 @@
 #include "framework/torch.hpp"
 
+#include "framework/far_away.hpp"
 #include "framework/gradients.hpp"
 
 #define SAGE_NO_SIMD  // for the compiler's time
@@ -85,16 +86,6 @@ void compare(F const& f, tensors const& inputs) {
 }
 
 at::Tensor some_weights() { return at::tensor({1.0, 0.0, 0.5, 2.0, 1.0, 0.25}, at::kDouble); }
-
-/// A tensor that says that it is on a CUDA device, and has no memory.
-at::Tensor far_away(at::IntArrayRef shape) {
-  c10::Device const device(c10::kCUDA, 0);
-  c10::Storage storage(c10::Storage::use_byte_size_t{}, 0, at::DataPtr(nullptr, device), nullptr, false);
-  auto const t = at::detail::make_tensor<c10::TensorImpl>(
-      std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CUDA), caffe2::TypeMeta::Make<float>());
-  t.unsafeGetTensorImpl()->set_sizes_contiguous(shape);
-  return t;
-}
 
 }  // namespace
 

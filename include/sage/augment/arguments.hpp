@@ -30,17 +30,6 @@ decltype(auto) with_executor(F const& f, First&& first, Rest&&... rest) {
   }
 }
 
-/// Where the tensors of a call must live.
-template <class Executor>
-constexpr void require_space_of(auto const& view) noexcept {
-  using view_type = std::remove_cvref_t<decltype(view)>;
-  if constexpr (exec::device_executor<Executor>) {
-    require_memory<Executor::space, view_type>();
-  } else {
-    require_host<view_type>();
-  }
-}
-
 /// Throws cuda_error where a device executor cannot reach a tensor.
 template <class Executor, class T>
 void require_reachable(Executor const& executor, char const* function, char const* name,
@@ -77,7 +66,7 @@ auto image_input(char const* function, char const* name, T const& t) {
                   "sage: an input is no tensor: include its header of sage/adapt, or specialise "
                   "sage::tensor_traits for it");
     auto const v = as_view(t);
-    require_space_of<Executor>(v);
+    require_memory<space_of<Executor>, decltype(v)>();
     return v;
   }
 }
@@ -94,7 +83,7 @@ auto image_output(char const* function, char const* name, T&& t) {
                   "pass an array, or sage::skip");
     static_assert(tensor<std::remove_reference_t<T>>, "sage: an output must be a tensor or sage::skip");
     auto const v = as_view(t);
-    require_space_of<Executor>(v);
+    require_memory<space_of<Executor>, decltype(v)>();
     using element = typename decltype(v)::element_type;
     static_assert(!std::is_const_v<element>, "sage: an output must be mutable, this one is const");
     static_assert(std::is_same_v<element, E>, "sage: an output has the element type of its inputs");

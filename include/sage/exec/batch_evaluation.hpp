@@ -121,11 +121,7 @@ class batch_evaluation {
     use(memory.data);
     p_.with_gradient = false;
     run();
-    values_work<T> work{p_, p_.rows, memory_.losses(), out};
-    index_t const blocks = (p_.rows + values_work<T>::most_threads - 1) / values_work<T>::most_threads;
-    if (blocks > 0)
-      device_.launch(blocks < row_policy::most_blocks ? blocks : row_policy::most_blocks,
-                     values_work<T>::most_threads, 0, work);
+    launch_values(device_, p_.rows, weighted_loss<T>{p_, memory_.losses()}, out);
   }
 
   /// The gradients alone, with an upstream value for each row.

@@ -125,28 +125,45 @@ struct sum_work {
   }
 };
 
-/// The unreduced losses times their weights.
-template <class T>
+/// The unreduced losses of a batch: value_of(i) of every row i.
+template <class T, class ValueOf>
 struct values_work {
   static constexpr int most_threads = row_policy::large_block;
-  using A = accumulator_t<T>;
 
-  batch_rows<T> rows_of{};
   index_t rows = 0;
-  A const* losses = nullptr;
+  ValueOf value_of{};
   rows_view<T> out{};
 
   template <class Block>
   SAGE_HD void operator()(Block const& block) const {
     block.template for_each_group<1>([&](auto const& group, int number) {
       group.for_each([&](int) {
-        for (index_t i = block.number() * most_threads + number; i < rows;
-             i += block.count() * most_threads) {
-          auto const r = rows_of.parameters_of(i);
-          *out.row(i) = static_cast<T>(r.skipped ? A(0) : r.weight * losses[i]);
-        }
+        for (index_t i = block.number() * most_threads + number; i < rows; i += block.count() * most_threads)
+          *out.row(i) = static_cast<T>(value_of(i));
       });
     });
+  }
+};
+template <class Device, class T, class ValueOf>
+void launch_values(Device const& device, index_t rows, ValueOf const& value_of, rows_view<T> const& out) {
+  values_work<T, ValueOf> const work{rows, value_of, out};
+  index_t const blocks = (rows + work.most_threads - 1) / work.most_threads;
+  if (blocks > 0)
+    device.launch(blocks < row_policy::most_blocks ? blocks : row_policy::most_blocks, work.most_threads, 0,
+                  work);
+}
+
+/// A row's loss times its weight.
+template <class T>
+struct weighted_loss {
+  using A = accumulator_t<T>;
+
+  batch_rows<T> rows_of{};
+  A const* losses = nullptr;
+
+  SAGE_HD A operator()(index_t i) const {
+    auto const r = rows_of.parameters_of(i);
+    return r.skipped ? A(0) : r.weight * losses[i];
   }
 };
 

@@ -71,5 +71,15 @@ concept executor =
      device_executor<E>);
 
 }  // namespace exec
+
+namespace detail {
+
+/// Where the tensors of a call must live.
+template <class Executor>
+inline constexpr memory_space space_of = memory_space::host;
+template <exec::device_executor Executor>
+inline constexpr memory_space space_of<Executor> = Executor::space;
+
+}  // namespace detail
 SAGE_ABI_END
 }  // namespace sage

@@ -4,6 +4,7 @@
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 #include <sage/exec/batch_evaluation.hpp>
+#include <sage/exec/batch_sums.hpp>
 #include <sage/exec/batch_terms.hpp>
 #include <sage/exec/fused_family.hpp>
 #include <sage/exec/fused_rows.hpp>
@@ -63,33 +64,23 @@ struct count_work {
   }
 };
 
-/// The unreduced losses of all terms, times the weights of terms and rows.
+/// A row's losses of all terms, times the weights of terms and row, added.
 template <class T, int Terms>
-struct term_values_work {
-  static constexpr int most_threads = row_policy::large_block;
+struct weighted_terms {
   using A = accumulator_t<T>;
 
   term_rows<T> rows_of{};
   index_t rows = 0;
   lanes<batch_term<A>, Terms> of_terms{};
   A const* losses = nullptr;
-  rows_view<T> out{};
 
-  template <class Block>
-  SAGE_HD void operator()(Block const& block) const {
-    block.template for_each_group<1>([&](auto const& group, int number) {
-      group.for_each([&](int) {
-        for (index_t i = block.number() * most_threads + number; i < rows;
-             i += block.count() * most_threads) {
-          auto const r = rows_of.parameters_of(i, of_terms, {});
-          A total(0);
-          for (int t = 0; t < Terms; ++t)
-            if (r.states[t] != term_state::skipped)
-              total = total + of_terms[t].weight * (r.weights[t] * losses[t * rows + i]);
-          *out.row(i) = static_cast<T>(total);
-        }
-      });
-    });
+  SAGE_HD A operator()(index_t i) const {
+    auto const r = rows_of.parameters_of(i, of_terms, {});
+    A total(0);
+    for (int t = 0; t < Terms; ++t)
+      if (r.states[t] != term_state::skipped)
+        total = total + of_terms[t].weight * (r.weights[t] * losses[t * rows + i]);
+    return total;
   }
 };
 
@@ -140,11 +131,8 @@ class fused_evaluation {
     auto work = work_for(false, A(1), no_conclusion{});
     work.losses = piece_at<A>(memory.data, losses);
     launch(work);
-    term_values_work<T, all_families::terms> values{rows_of_, rows_, terms(), work.losses, out};
-    index_t const blocks = (rows_ + values.most_threads - 1) / values.most_threads;
-    if (blocks > 0)
-      device_.launch(blocks < row_policy::most_blocks ? blocks : row_policy::most_blocks, values.most_threads,
-                     0, values);
+    launch_values(device_, rows_,
+                  weighted_terms<T, all_families::terms>{rows_of_, rows_, terms(), work.losses}, out);
   }
 
  private:

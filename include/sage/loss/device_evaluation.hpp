@@ -4,6 +4,7 @@
 #include <sage/core/config.hpp>
 #include <sage/core/memory_space.hpp>
 #include <sage/exec/batch_rows.hpp>
+#include <sage/exec/executor.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/reduction.hpp>
 #include <sage/loss/row_table.hpp>
@@ -20,19 +21,12 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// Where the tensors of a call must live.
-template <class Executor>
-struct space_of {
-  static constexpr memory_space value = memory_space::host;
-};
 template <class Executor, class Result>
-struct space_of<device_call<Executor, Result>> {
-  static constexpr memory_space value = Executor::space;
-};
+inline constexpr memory_space space_of<device_call<Executor, Result>> = Executor::space;
 
 template <class Executor, class View>
 constexpr void require_space() noexcept {
-  require_memory<space_of<Executor>::value, View>();
+  require_memory<space_of<Executor>, View>();
 }
 
 /// The same for an output, whatever stands for one.
