@@ -1,6 +1,7 @@
 #include "functions.hpp"
 #include "growth.hpp"
 #include "machine.hpp"
+#include "matching.hpp"
 #include "measure.hpp"
 #include "peer.hpp"
 #include "reference.hpp"
@@ -16,7 +17,6 @@
 #include <cstdio>
 #include <exception>
 #include <limits>
-#include <regex>
 #include <stdexcept>
 #include <thread>
 
@@ -186,20 +186,6 @@ void run_all(run& r, std::vector<workload> const& workloads) {
   if (!r.to) std::printf("every provider agrees with the reference, in %zu workloads\n", workloads.size());
 }
 
-std::vector<workload> chosen(selection shapes, std::string const& filter) {
-  std::vector<workload> r;
-  try {
-    std::regex const wanted(filter);
-    for (auto const& w : workloads_of(shapes))
-      if (std::regex_search(name_of(w), wanted)) r.push_back(w);
-  } catch (std::regex_error const&) {
-    throw std::runtime_error("--filter " + filter + " is no regular expression");
-  }
-  if (r.empty())
-    throw std::runtime_error("no workload's name matches --filter " + filter + "; --list names them");
-  return r;
-}
-
 int memory_mib() { return int(double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGE_SIZE)) / (1 << 20)); }
 
 }  // namespace
@@ -250,7 +236,7 @@ int main(int argc, char** argv) try {
                           : selection::all;
   if (r.seconds <= 0) r.seconds = quick ? 0.02 : 0.01;
 
-  auto const workloads = chosen(r.how.shapes, filter);
+  auto const workloads = matching(workloads_of(r.how.shapes), filter);
   if (list) {
     for (auto const& w : workloads) std::printf("%s\n", name_of(w).c_str());
     return 0;

@@ -197,7 +197,7 @@ run_bench_cuda() {
   if $asks_only; then "$program" "$@"; return; fi
   "$program" "$@" --list >/dev/null || exit  # wrong arguments end here, with a sentence
 
-  local peers=() torch_python name=cuda python="" results
+  local peers=() torch_python name=cuda
   if torch_python=$(python_with torch) && $torch_python -c 'import torch; exit(not torch.cuda.is_available())'; then
     export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$root/build/bench/torch_compile}
     peers+=(--peer "$torch_python $root/benchmarks/torch_compile.py --device cuda")
@@ -206,13 +206,20 @@ run_bench_cuda() {
   fi
   # What times a part of the workloads does not replace the results of all.
   if [[ $given == *" --filter"[\ =]* ]]; then name=cuda-filter; fi
-  results=$root/build/bench/$name.json
+  run_and_draw "$name" "$program" "${peers[@]}" "$@"
+}
+
+# run_and_draw <name of the results> <program> <arguments>...
+run_and_draw() {
+  local results=$root/build/bench/$1.json program=$2 python="" given
+  shift 2
+  given=" $* "
   mkdir -p "${results%/*}"
   if [[ $given != *" --"@(json|smoke|filter)[\ =]* ]]; then
-    python=$(python_with matplotlib) || say "no Python with matplotlib: the chart is left out"
+    python=$(python_with matplotlib) || say "no Python with matplotlib: the charts are left out"
   fi
   if [[ $given != *" --json"[\ =]* ]]; then set -- --json "$results" "$@"; fi
-  "$program" "${peers[@]}" "$@"
+  "$program" "$@"
   if [[ -n $python ]]; then $python "$root/benchmarks/chart.py" "$results" "${results%.json}.png"; fi
 }
 
@@ -250,18 +257,11 @@ CLI11, and plain flags; what is missing stands above"
   fi
 
   # What times a part of the workloads does not replace the results of all.
-  local name=results part python="" results
+  local name=results part
   for part in quick growth filter; do
     if [[ $given == *" --$part"[\ =]* ]]; then name=$part; fi
   done
-  results=$root/build/bench/$name.json
-  mkdir -p "${results%/*}"
-  if [[ $given != *" --"@(json|smoke|filter)[\ =]* ]]; then
-    python=$(python_with matplotlib) || say "no Python with matplotlib: the charts are left out"
-  fi
-  if [[ $given != *" --json"[\ =]* ]]; then set -- --json "$results" "$@"; fi
-  "$build/benchmarks/sage_bench" "${peers[@]}" "$@"
-  if [[ -n $python ]]; then $python "$root/benchmarks/chart.py" "$results" "${results%.json}.png"; fi
+  run_and_draw "$name" "$build/benchmarks/sage_bench" "${peers[@]}" "$@"
 }
 
 case ${1:-} in

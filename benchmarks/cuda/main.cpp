@@ -8,6 +8,7 @@
 #include "report.hpp"
 #include "shapes.hpp"
 
+#include "../matching.hpp"
 #include "../peer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -191,20 +192,6 @@ context_entries context_of(run const& r) {
   return c;
 }
 
-std::vector<device_workload> chosen(std::string const& filter) {
-  std::vector<device_workload> r;
-  try {
-    std::regex const wanted(filter);
-    for (auto const& w : device_workloads())
-      if (std::regex_search(name_of(w), wanted)) r.push_back(w);
-  } catch (std::regex_error const&) {
-    throw std::runtime_error("--filter " + filter + " is no regular expression");
-  }
-  if (r.empty())
-    throw std::runtime_error("no workload's name matches --filter " + filter + "; --list names them");
-  return r;
-}
-
 void run_all(run& r, std::vector<device_workload> const& workloads) {
   auto const context = context_of(r);
   for (auto const& [key, value] : context) std::printf("%-16s %s\n", key.c_str(), value.c_str());
@@ -247,7 +234,7 @@ int main(int argc, char** argv) try {
       ->allow_extra_args(false);
   CLI11_PARSE(app, argc, argv);
 
-  auto const workloads = chosen(filter);
+  auto const workloads = matching(device_workloads(), filter);
   if (list) {
     for (auto const& w : workloads) std::printf("%s\n", name_of(w).c_str());
     return 0;
