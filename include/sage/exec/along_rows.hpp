@@ -221,7 +221,8 @@ class along_rows {
 
   // Gradients are written soon after the last pass. Their lines are fetched while it computes, if it computes for long;
   // where it does not, only vectors of 64 bytes write faster than the processor fetches on its own: with those of 32
-  // bytes, triplets in the caches take 10 to 20 % longer for it.
+  // bytes, triplets in the caches take 10 to 20 % longer for it (an EPYC; set it to true, and `cmake/run.sh bench --filter
+  // triplet/value_and_grad` beside this one).
   static constexpr bool fetches_before_writing = kept > 0 || sizeof(V) == 64;
 
   SAGE_INLINE static void prefetch_outputs(memory const& x, index_t j) {
