@@ -76,7 +76,71 @@ struct census_formula {
   }
 };
 
-template <class T>
+/// The same with what it computes of an element kept between passes, and its second pass in steps.
+struct keeping_census_formula : census_formula {
+  static constexpr int kept = 2;
+
+  template <class V>
+  struct second : census_formula::second<V> {
+    static constexpr int partial_states = 1, steps = 3;
+  };
+  template <class V>
+  struct result {
+    V loss, upstream, max;
+  };
+  template <class V>
+  using passes = sage::pass_list<first<V>, second<V>>;
+
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(first<V>& a, sage::lanes<V, 2> const& x, sage::row<V> const& r,
+                                      Kept const&) const {
+    census_formula::accumulate(a, x, r);
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(second<V>& a, sage::lanes<V, 2> const& x, sage::row<V> const& r,
+                                      Kept const& k, first<V> const& f) const {
+    accumulate(sage::step<0>{}, a, x, r, k, f);
+    accumulate(sage::step<1>{}, a, x, r, k, f);
+    accumulate(sage::step<2>{}, a, x, r, k, f);
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sage::step<0>, second<V>&, sage::lanes<V, 2> const& x,
+                                      sage::row<V> const&, Kept const& k, first<V> const& f) const {
+    k.set(1, x[0] - f.max);
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sage::step<1>, second<V>& a, sage::lanes<V, 2> const& x,
+                                      sage::row<V> const& r, Kept const& k, first<V> const&) const {
+    a.at_label = a.at_label + sage::math::select(r.at_label(), x[1], V(0));
+    k.set(0, x[1] * k[1]);
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sage::step<2>, second<V>& a, sage::lanes<V, 2> const&,
+                                      sage::row<V> const&, Kept const& k, first<V> const&) const {
+    a.weighted = a.weighted + k[0];
+    a.count = a.count + V(1);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE void combine(first<V>& a, first<V> const& b) const {
+    census_formula::combine(a, b);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE void combine(second<V>& a, second<V> const& b) const {
+    census_formula::combine(a, b);
+  }
+  template <class V>
+  SAGE_HD SAGE_INLINE result<V> finalize(sage::row<V> const& r, first<V> const& f, second<V> const& s) const {
+    auto const of = census_formula::finalize(r, f, s);
+    return {of.loss, of.upstream, f.max};
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE sage::lanes<V, 2> gradient(sage::lanes<V, 2> const& x, sage::row<V> const& r,
+                                                 Kept const& k, result<V> const& s) const {
+    return {{s.upstream * x[1], sage::math::select(r.at_label(), V(1), k[1] + s.max)}};
+  }
+};
+
+template <class T, class Formula = census_formula>
 struct census {
   index_t rows, length;
   matrix<T> x, numbers, g, h;
@@ -102,7 +166,7 @@ struct census {
     return how == arrangement::broadcast_rows || how == arrangement::broadcast_columns;
   }
   auto problem(bool with_gradient, sage::gradient_mode mode) {
-    sage::row_problem<census_formula, T> p;
+    sage::row_problem<Formula, T> p;
     p.rows = rows;
     p.length = length;
     p.in = {{sage::read_only(sage::as_rows(x.view())), sage::read_only(sage::as_rows(numbers.view()))}};
@@ -132,11 +196,11 @@ struct census {
   }
 };
 
-template <class T, class Executor>
+template <class T, class Formula = census_formula, class Executor>
 void take_census(Executor const& executor, index_t rows, index_t length, arrangement how) {
   for (bool const with_gradient : {false, true})
     for (bool const add : {false, true}) {
-      census<T> c(rows, length, how);
+      census<T, Formula> c(rows, length, how);
       c.g.fill(5);
       c.h.fill(77);
       executor(c.problem(with_gradient, add ? sage::gradient_mode::add : sage::gradient_mode::write));

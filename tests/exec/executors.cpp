@@ -34,6 +34,7 @@ TEST_CASE(
     auto const census_of = [&](index_t rows, index_t length, arrangement how) {
       take_census<float>(executor, rows, length, how);
       take_census<double>(executor, rows, length, how);
+      take_census<float, keeping_census_formula>(executor, rows, length, how);
     };
     for (index_t const rows : {1, 2, 5, 16, 17, 33}) {
       census_of(rows, 0, arrangement::contiguous);
@@ -41,6 +42,9 @@ TEST_CASE(
     }
     for (auto const how : all_arrangements)
       for (index_t const length : edge_lengths) census_of(9, length, how);
+    // Few columns, of which several groups of rows are worked together, and all numbers of these.
+    for (index_t const length : {1, 2, 3, 4, 5, 10, 31})
+      for (index_t const rows : {63, 64, 65, 127, 130}) census_of(rows, length, arrangement::contiguous);
   });
 }
 

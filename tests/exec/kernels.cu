@@ -53,8 +53,9 @@ void every_loss(element* memory, int* labels, void* result) {
   of_three(triplet_margin_loss<squared_euclidean, hinge::softplus>{}, o);
   of_three(triplet_margin_loss<cosine>{}, o);
   of_three(triplet_margin_loss<normalized_euclidean>{}, o);
-  of_divergences<jensen_shannon, kullback_leibler, reverse_kullback_leibler, jeffreys, squared_hellinger,
-                 total_variation, soft_cross_entropy, generalized_jensen_shannon, squared_error>(o);
+  of_divergences<jensen_shannon, skewed_jensen_shannon, kullback_leibler, reverse_kullback_leibler, jeffreys,
+                 squared_hellinger, total_variation, soft_cross_entropy, generalized_jensen_shannon,
+                 squared_error>(o);
   of_two(binary_consistency_loss<>{}, o);
   of_two(binary_cross_entropy_loss{}, o);
   of_two(degradation_loss<repel<>>{}, o);

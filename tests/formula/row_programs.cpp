@@ -10,6 +10,7 @@
 #include <sage/formula/kullback_leibler.hpp>
 #include <sage/formula/lp.hpp>
 #include <sage/formula/normalized_euclidean.hpp>
+#include <sage/formula/skewed_jensen_shannon.hpp>
 #include <sage/formula/softmax_divergence.hpp>
 #include <sage/formula/triplet.hpp>
 
@@ -39,8 +40,9 @@ constexpr int kept_by() {
 template <class F, class T>
 class schedule {
  public:
-  schedule(F const& f, std::vector<std::vector<T>> const& x, index_t label, T upstream, std::size_t part)
-      : f_(f), x_(x), part_(part), kept_(x[0].size() * kept_by<F>()) {
+  schedule(F const& f, std::vector<std::vector<T>> const& x, index_t label, T upstream, std::size_t part,
+           bool in_steps = false)
+      : f_(f), x_(x), part_(part), in_steps_(in_steps), kept_(x[0].size() * kept_by<F>()) {
     r_.label = label;
     r_.length = static_cast<T>(x[0].size());
     r_.upstream = upstream;
@@ -78,13 +80,28 @@ class schedule {
     State total{};
     for (std::size_t first = 0; first < x_[0].size(); first += part_) {
       State part{};
-      for (std::size_t j = first; j < std::min(first + part_, x_[0].size()); ++j) {
-        r_.column = static_cast<index_t>(j);
+      auto const everywhere = [&](auto const& accumulate) {
+        for (std::size_t j = first; j < std::min(first + part_, x_[0].size()); ++j) {
+          r_.column = static_cast<index_t>(j);
+          accumulate(j);
+        }
+      };
+      if constexpr (requires { State::steps; }) {
+        if (in_steps_) {
+          [&]<int... I>(std::integer_sequence<int, I...>) {
+            (everywhere([&](std::size_t j) { accumulate_step<I>(part, j, earlier...); }), ...);
+          }
+          (std::make_integer_sequence<int, State::steps>{});
+          f_.combine(total, part);
+          continue;
+        }
+      }
+      everywhere([&](std::size_t j) {
         if constexpr (kept_by<F>() > 0)
           f_.accumulate(part, at(j), r_, kept(j), earlier...);
         else
           f_.accumulate(part, at(j), r_, earlier...);
-      }
+      });
       f_.combine(total, part);
     }
     if constexpr (requires { f_.conclude(total, r_, earlier...); }) {
@@ -94,16 +111,26 @@ class schedule {
     }
   }
 
+  template <int I, class State, class... Earlier>
+  void accumulate_step(State& part, std::size_t j, Earlier const&... earlier) {
+    if constexpr (State::steps == 1)
+      f_.accumulate(part, at(j), r_, kept(j), earlier...);
+    else
+      f_.accumulate(sage::step<I>{}, part, at(j), r_, kept(j), earlier...);
+  }
+
   F const& f_;
   std::vector<std::vector<T>> const& x_;
   kept_here<T> kept(std::size_t j) { return {kept_.data() + j * kept_by<F>()}; }
 
   std::size_t part_;
+  bool in_steps_;
   std::vector<T> kept_;
   sage::row<T> r_{};
 };
 
-// `definition(operands)` is the loss; whatever the parts, value and gradient are those of it.
+// `definition(operands)` is the loss; whatever the parts, and whether steps are done one by one, value and gradient are
+// those of it.
 template <class F, class Definition>
 void agree(F const& f, Definition const& definition, double scale = 1) {
   static_assert(std::is_trivially_copyable_v<F>);
@@ -116,9 +143,10 @@ void agree(F const& f, Definition const& definition, double scale = 1) {
       exact.push_back(row_of(x.back(), length, 0));
     }
     real const expected = definition(exact);
-    for (std::size_t const part : {1u, 2u, 5u, 12u}) {
-      schedule<F, double> s(f, x, label, 3, part);
-      CAPTURE(length, part);
+    for (std::size_t const part : {1u, 2u, 5u, 12u, 100u}) {
+      bool const in_steps = part == 5 || part == 100;
+      schedule<F, double> s(f, x, label, 3, part, in_steps);
+      CAPTURE(length, part, in_steps);
       CHECK(relative(s.result().loss, expected) <= tolerances<double>{}.value);
       // Upstream 3 multiplies the gradient; Σ_k ∂l/∂x_k · x_k against the difference along x itself.
       auto const g = s.gradient();
@@ -158,20 +186,23 @@ TEST_CASE("Formulas give their definitions' values and slopes on rows cut into a
   });
   agree(sage::contrastive_formula<sage::euclidean, sage::hinge::squared>{{}, 20},
         [&](std::vector<row> const& x) { return half_square(20 - euclidean(x[0], x[1], eps)); });
-  agree(sage::softmax_divergence<sage::jensen_shannon>{{.beta = 0.3}, 2},
+  agree(sage::softmax_divergence<sage::jensen_shannon>{{}, 2}, [&](std::vector<row> const& x) {
+    return jensen_shannon(softmax(x[0], t), softmax(x[1], t), real(0.5));
+  });
+  agree(sage::softmax_divergence<sage::skewed_jensen_shannon>{{.beta = 0.3}, 2},
         [&](std::vector<row> const& x) { return js(softmax(x[0], t), softmax(x[1], t)); });
   agree(sage::softmax_divergence<sage::kullback_leibler>{{}, 2},
         [&](std::vector<row> const& x) { return kullback_leibler(softmax(x[0], t), softmax(x[1], t)); });
   agree(sage::cross_entropy_formula{0.25},
         [](std::vector<row> const& x) { return cross_entropy(x[0], 2, real(0.25)); });
-  agree(sage::uniform_formula<sage::jensen_shannon>{{{.beta = 0.3}, 2}},
+  agree(sage::uniform_formula<sage::skewed_jensen_shannon>{{{.beta = 0.3}, 2}},
         [&](std::vector<row> const& x) { return toward_uniform(js, x[0], t); });
-  sage::repel_formula<sage::jensen_shannon> repel_program;
+  sage::repel_formula<sage::skewed_jensen_shannon> repel_program;
   repel_program.divergence.beta = 0.3;
   repel_program.temperature = 2;
   repel_program.margin = 0.5;
   agree(repel_program, [&](std::vector<row> const& x) { return repel(js, x[0], x[1], t, real(0.5)); });
-  agree(sage::rank_formula<sage::jensen_shannon>{{{.beta = 0.3}, 2}, 0.4},
+  agree(sage::rank_formula<sage::skewed_jensen_shannon>{{{.beta = 0.3}, 2}, 0.4},
         [&](std::vector<row> const& x) { return rank(js, x[0], x[1], x[2], t, real(0.4)); });
   // Normalised distances do not change along the rows themselves: only their value is compared here.
   auto const x =

@@ -178,7 +178,7 @@ TEST_CASE("every gradient is the derivative of its value") {
         pair);
     check([&](tensors const& t) { return (st::consistency_loss_per_sample(t[0], t[1]) * upstream).sum(); },
           pair);
-    sage::consistency_loss<> const tilted{.divergence = {.beta = 0.2}};
+    sage::consistency_loss<sage::skewed_jensen_shannon> const tilted{.divergence = {.beta = 0.2}};
     check([&](tensors const& t) { return st::consistency_loss(t[0], t[1], tilted); }, pair);
   }
   SECTION("degradation_loss") {
@@ -402,7 +402,8 @@ TEST_CASE("The modules of rows and maps give what their functions give with thei
   using modules::printed, modules::same;
   auto const z = normal({5, 3}), other = normal({5, 3}), third = normal({5, 3});
   auto const targets = at::rand({5, 3}, at::kDouble);
-  auto const weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0}, at::kDouble), columns = at::rand({3}, at::kDouble);
+  auto const weights = at::tensor({1.0, 0.5, 0.0, 2.0, 1.0}, at::kDouble),
+             columns = at::rand({3}, at::kDouble);
   auto const labels = at::tensor({0, 2, 1, 2, 0}, at::kLong);
   {
     st::TripletMarginLoss module(sage::triplet_margin_loss<>{.margin = 4, .swap = true});
@@ -438,7 +439,8 @@ TEST_CASE("The modules of rows and maps give what their functions give with thei
     CHECK(printed(module) == "sage::libtorch::DegradationLoss(temperature=2)");
   }
   {
-    auto const features = normal({5, 4, 2, 3}), head = normal({3, 4}), maps = at::rand({5, 2, 3}, at::kDouble);
+    auto const features = normal({5, 4, 2, 3}), head = normal({3, 4}),
+               maps = at::rand({5, 2, 3}, at::kDouble);
     st::CamAlignmentLoss module(sage::cam_alignment_loss{.map_scale = 0.5});
     CHECK(same(module->forward(features, head, labels, maps, weights),
                st::cam_alignment_loss(features, head, labels, maps, module->options, weights),

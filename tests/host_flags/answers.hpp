@@ -198,7 +198,8 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
 
   q.ask("consistency", sage::consistency_loss<>{}, pair{x, y});
   q.ask("consistency of near rows", sage::consistency_loss<>{.temperature = 2}, pair{x, near_1024});
-  q.ask("consistency, beta 0.3", sage::consistency_loss<>{.divergence = {.beta = 0.3}}, pair{x, near_1024});
+  q.ask("consistency, beta 0.3",
+        sage::consistency_loss<sage::skewed_jensen_shannon>{.divergence = {.beta = 0.3}}, pair{x, near_1024});
 
   q.ask("jeffreys of near rows", sage::consistency_loss<sage::jeffreys>{}, pair{x, near_1024});
   q.ask("binary consistency of near rows", sage::binary_consistency_loss<>{}, pair{x, near_1024});
@@ -230,10 +231,11 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
   auto const pictures = [rows](auto& v) {
     return sage::strided_view{v.data(), sage::extents{rows, v.size() / rows / 4, 2, 2}};
   };
-  std::vector<T> const features = matrix<T>(rows, 12, 5), head = matrix<T>(2, 3, 6), maps = matrix<T>(rows, 4, 7);
+  std::vector<T> const features = matrix<T>(rows, 12, 5), head = matrix<T>(2, 3, 6),
+                       maps = matrix<T>(rows, 4, 7);
   q.ask_gradients("cam alignment", {features, head}, [&](auto const& on, auto& g) {
-    return sage::cam_alignment_loss{}.value_and_grad(on, pictures(features), view(head, 2), pairs, pictures(maps),
-                                                     pictures(g[0]), view(g[1], 2));
+    return sage::cam_alignment_loss{}.value_and_grad(on, pictures(features), view(head, 2), pairs,
+                                                     pictures(maps), pictures(g[0]), view(g[1], 2));
   });
 
   q.ask("toward uniform", sage::degradation_loss<sage::toward_uniform<>>{}, single{x});

@@ -94,9 +94,13 @@ TEST_CASE("Jensen-Shannon and its gradients are those of differences of the defi
     if (classes == 1) continue;  // exactly zero, tested below
     auto const p = random_problem(2, rows_for(classes), classes, static_cast<std::uint64_t>(classes));
     auto const expected =
+        answers_of(p, false, [](std::vector<row> const& x, index_t) { return js(x, real(2), real(0.5)); });
+    compare_everywhere<2>(sage::consistency_loss<>{.temperature = 2}, p, expected);
+    auto const skewed =
         answers_of(p, false, [](std::vector<row> const& x, index_t) { return js(x, real(2), real(0.25)); });
-    compare_everywhere<2>(sage::consistency_loss<>{.temperature = 2, .divergence = {.beta = 0.25}}, p,
-                          expected);
+    compare_everywhere<2>(
+        sage::consistency_loss<sage::skewed_jensen_shannon>{.temperature = 2, .divergence = {.beta = 0.25}},
+        p, skewed);
   }
 }
 

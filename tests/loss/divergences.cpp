@@ -166,7 +166,7 @@ TEST_CASE(
     "Jensen-Shannon over beta goes to Kullback-Leibler as beta goes to 0, and the other way round at 1") {
   std::vector<double> const z{1, -0.5, 2}, other{0, 1, 1.5};
   auto const js = [&](double beta) {
-    return sage::consistency_loss<>{.divergence = {.beta = beta}}(z, other).value;
+    return sage::consistency_loss<sage::skewed_jensen_shannon>{.divergence = {.beta = beta}}(z, other).value;
   };
   double const forward = sage::consistency_loss<sage::kullback_leibler>{}(z, other).value;
   double const reverse = sage::consistency_loss<sage::reverse_kullback_leibler>{}(z, other).value;

@@ -141,22 +141,27 @@ void for_each_loss(F const& f) {
   auto const js = [](row const& p, row const& q) { return jensen_shannon(p, q, real(0.25)); };
   auto const pytorch = [](row const& u, row const& v) { return euclidean(u, v, real(1e-6)); };
   auto const unit = [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); };
-  sage::jensen_shannon const tilted{.beta = 0.25};
+  sage::skewed_jensen_shannon const tilted{.beta = 0.25};
 
   f(make<embeddings, 3>("triplet_margin_loss", sage::triplet_margin_loss<>{.margin = 4, .swap = true},
                         [=](rows x, int) { return triplet(pytorch, x[0], x[1], x[2], 4, true); }));
   f(make<embeddings, 3>("triplet_margin_loss<normalized_euclidean>",
                         sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2},
                         [=](rows x, int) { return triplet(unit, x[0], x[1], x[2], 2, false); }));
-  f(make<logits, 2>("consistency_loss", sage::consistency_loss<>{.temperature = 2, .divergence = tilted},
-                    [=](rows x, int) { return js(softmax(x[0], 2), softmax(x[1], 2)); }));
+  f(make<logits, 2>("consistency_loss", sage::consistency_loss<>{.temperature = 2}, [=](rows x, int) {
+    return jensen_shannon(softmax(x[0], 2), softmax(x[1], 2), real(0.5));
+  }));
+  f(make<logits, 2>(
+      "consistency_loss<skewed_jensen_shannon>",
+      sage::consistency_loss<sage::skewed_jensen_shannon>{.temperature = 2, .divergence = tilted},
+      [=](rows x, int) { return js(softmax(x[0], 2), softmax(x[1], 2)); }));
   f(make<logits, 2>("consistency_loss<kullback_leibler>",
                     sage::consistency_loss<sage::kullback_leibler>{.temperature = 2},
                     [=](rows x, int) { return kullback_leibler(softmax(x[0], 2), softmax(x[1], 2)); }));
-  f(make<logits, 1>(
-      "degradation_loss<toward_uniform>",
-      sage::degradation_loss<sage::toward_uniform<>>{.temperature = 2, .check = {.divergence = tilted}},
-      [=](rows x, int) { return toward_uniform(js, x[0], 2); }));
+  f(make<logits, 1>("degradation_loss<toward_uniform>",
+                    sage::degradation_loss<sage::toward_uniform<sage::skewed_jensen_shannon>>{
+                        .temperature = 2, .check = {.divergence = tilted}},
+                    [=](rows x, int) { return toward_uniform(js, x[0], 2); }));
   f(make<logits, 2>("degradation_loss<repel>",
                     sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.75, .divergence = tilted}},
                     [=](rows x, int) { return repel(js, x[0], x[1], 1, real(0.75)); }));
@@ -237,28 +242,28 @@ void for_each_variant(F const& f) {
   f(make<logits, 2>("consistency_loss<soft_cross_entropy>",
                     sage::consistency_loss<sage::soft_cross_entropy>{.temperature = 2},
                     of_softmax([](row const& p, row const& q) { return soft_cross_entropy(p, q); })));
-  f(make<numbers, 2>("consistency_loss<squared_error>",
-                     sage::consistency_loss<sage::squared_error>{.temperature = 2}, [](rows x, int) {
-                       return squared_distance(x[0], x[1]) / (4 * static_cast<int>(x[0].size()));
-                     }));
+  f(make<numbers, 2>(
+      "consistency_loss<squared_error>", sage::consistency_loss<sage::squared_error>{.temperature = 2},
+      [](rows x, int) { return squared_distance(x[0], x[1]) / (4 * static_cast<int>(x[0].size())); }));
   f(make<logits, 2>(
       "degradation_loss<repel<kullback_leibler>>",
       sage::degradation_loss<sage::repel<sage::kullback_leibler>>{.check = {.margin = 3}}, [](rows x, int) {
         return repel([](row const& p, row const& q) { return kullback_leibler(p, q); }, x[0], x[1], 1, 3);
       }));
-  f(make<logits_and_targets, 2>("cross_entropy_loss of probabilities",
-                                sage::cross_entropy_loss{.label_smoothing = 0.125}, [](rows x, int) {
-                                  return cross_entropy(x[0], x[1], row(x[0].size(), 1), real(0.125));
-                                }));
+  f(make<logits_and_targets, 2>(
+      "cross_entropy_loss of probabilities", sage::cross_entropy_loss{.label_smoothing = 0.125},
+      [](rows x, int) { return cross_entropy(x[0], x[1], row(x[0].size(), 1), real(0.125)); }));
   f(make<binary_logits_and_targets, 2>(
-      "binary_cross_entropy_loss", sage::binary_cross_entropy_loss{.label_smoothing = 0.125}, [](rows x, int) {
+      "binary_cross_entropy_loss", sage::binary_cross_entropy_loss{.label_smoothing = 0.125},
+      [](rows x, int) {
         row y = x[1];
         for (real& t : y) t = real(0.875) * t + real(0.0625);
         row const ones(y.size(), 1);
         return binary_cross_entropy(x[0], y, ones, ones) / static_cast<int>(y.size());
       }));
   f(make<binary_logits, 2>("binary_consistency_loss",
-                           sage::binary_consistency_loss<>{.temperature = 2, .divergence = {.beta = 0.25}},
+                           sage::binary_consistency_loss<sage::skewed_jensen_shannon>{
+                               .temperature = 2, .divergence = {.beta = 0.25}},
                            [](rows x, int) {
                              real s = 0;
                              for (std::size_t k = 0; k < x[0].size(); ++k)

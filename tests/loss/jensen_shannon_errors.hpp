@@ -4,6 +4,7 @@
 #include "reference/tape.hpp"
 #include "reference/tolerances.hpp"
 
+#include <sage/formula/skewed_jensen_shannon.hpp>
 #include <sage/loss/consistency.hpp>
 
 #include <algorithm>
@@ -100,14 +101,14 @@ struct errors {
 
 /// The errors of one row in T. A logit's gradient is p (log(p/m) − KL)/T: where p = 1 all but exactly, both terms are
 /// nearly equal, and rounding of the order of the value, and the value's own error, over T are taken off its error.
-template <class T>
-errors errors_of(std::vector<double> const& z, std::vector<double> const& other, double temperature,
-                 double beta, exact const& expected) {
+template <class T, class Loss>
+errors errors_of(std::vector<double> const& z, std::vector<double> const& other, Loss const& loss,
+                 exact const& expected) {
   using limits = std::numeric_limits<T>;
   tolerances<T> const tolerance;
   auto const x = to<T>(z), y = to<T>(other);
   std::vector<T> g[2]{std::vector<T>(z.size()), std::vector<T>(z.size())};
-  sage::consistency_loss<> const loss{.temperature = temperature, .divergence = {.beta = beta}};
+  double const temperature = loss.temperature;
   T const value = loss.value_and_grad(x, y, g[0], g[1]).value;
 
   errors e;
@@ -163,8 +164,16 @@ inline void measure(index_t classes, int decade, double temperature, double beta
     double const shift = i % 2 == 1 ? normal_values(1, seed + 11, 3)[0] : 0;
     for (std::size_t j = 0; j < z.size(); ++j) other[j] = static_cast<float>(z[j] + other[j] + shift);
     exact const expected(z, other, temperature, beta);
-    in_float.add(errors_of<float>(z, other, temperature, beta, expected));
-    in_double.add(errors_of<double>(z, other, temperature, beta, expected));
+    auto const add = [&](auto const& loss) {
+      in_float.add(errors_of<float>(z, other, loss, expected));
+      in_double.add(errors_of<double>(z, other, loss, expected));
+    };
+    if (beta == 0.5) {
+      add(sage::consistency_loss<>{.temperature = temperature});
+    } else {
+      add(sage::consistency_loss<sage::skewed_jensen_shannon>{.temperature = temperature,
+                                                              .divergence = {.beta = beta}});
+    }
   }
 }
 

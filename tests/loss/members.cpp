@@ -396,8 +396,10 @@ TEST_CASE("Shapes and options that do not fit are named in a whole sentence, bef
   for (float const m : memory) CHECK(m == untouched);
 }
 
-TEST_CASE("Every option that is no number, infinite, out of its range or too large for float is refused by name") {
-  constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+TEST_CASE(
+    "Every option that is no number, infinite, out of its range or too large for float is refused by name") {
+  constexpr double inf = std::numeric_limits<double>::infinity(),
+                   nan = std::numeric_limits<double>::quiet_NaN();
   // For options of one kind: what none takes, and the limits of what all take.
   struct kind {
     std::vector<double> refused, taken;
@@ -405,8 +407,8 @@ TEST_CASE("Every option that is no number, infinite, out of its range or too lar
   kind const non_negative{{nan, inf, -inf, -1e-9, 1.1e18}, {0, 1e-300, 0.5, 1e18}},
       temperature{{nan, inf, -inf, 0, -1, 1e200, 1e-200, 1.1e18, 0.9e-18}, {1e-18, 1, 1e18}},
       divisor{{nan, inf, -inf, 0, -1, 1.1e18, 0.9e-37}, {1e-37, 1e-8, 1e18}},
-      share{{nan, inf, -inf, -1e-9, 1.0000001}, {0, 0.5, 1}}, inner_share{{nan, inf, -inf, 0, 1}, {1e-9, 0.5}},
-      power{{nan, -inf, 0.999, 1e200}, {1, 2, 1e37, inf}};
+      share{{nan, inf, -inf, -1e-9, 1.0000001}, {0, 0.5, 1}},
+      inner_share{{nan, inf, -inf, 0, 1}, {1e-9, 0.5}}, power{{nan, -inf, 0.999, 1e200}, {1, 2, 1e37, inf}};
   auto const test = [](kind const& k, char const* option, auto const& make) {
     auto const sentence = [&](double x) -> std::string {
       try {
@@ -429,7 +431,8 @@ TEST_CASE("Every option that is no number, infinite, out of its range or too lar
   test(non_negative, "margin", [](double x) { return sage::triplet_margin_loss<>{.margin = x}; });
   test(non_negative, "margin", [](double x) { return sage::mined_triplet_loss<>{.margin = x}; });
   test(non_negative, "margin", [](double x) { return sage::contrastive_loss<>{.margin = x}; });
-  test(non_negative, "positive_margin", [](double x) { return sage::contrastive_loss<>{.positive_margin = x}; });
+  test(non_negative, "positive_margin",
+       [](double x) { return sage::contrastive_loss<>{.positive_margin = x}; });
   test(non_negative, "margin",
        [](double x) { return sage::degradation_loss<sage::repel<>>{.check = {.margin = x}}; });
   test(non_negative, "margin",
@@ -439,17 +442,27 @@ TEST_CASE("Every option that is no number, infinite, out of its range or too lar
   test(temperature, "temperature", [](double x) { return sage::nt_xent_loss<>{.temperature = x}; });
   test(temperature, "temperature", [](double x) { return sage::consistency_loss<>{.temperature = x}; });
   test(temperature, "logit_scale", [](double x) { return sage::consistency_loss<>{.logit_scale = x}; });
-  test(temperature, "temperature", [](double x) { return sage::binary_consistency_loss<>{.temperature = x}; });
-  test(temperature, "logit_scale", [](double x) { return sage::binary_consistency_loss<>{.logit_scale = x}; });
+  test(temperature, "temperature",
+       [](double x) { return sage::binary_consistency_loss<>{.temperature = x}; });
+  test(temperature, "logit_scale",
+       [](double x) { return sage::binary_consistency_loss<>{.logit_scale = x}; });
   test(share, "label_smoothing", [](double x) { return sage::cross_entropy_loss{.label_smoothing = x}; });
-  test(share, "label_smoothing", [](double x) { return sage::binary_cross_entropy_loss{.label_smoothing = x}; });
-  test(inner_share, "beta", [](double x) { return sage::consistency_loss<>{.divergence = {x}}; });
-  test(inner_share, "beta", [](double x) { return sage::binary_consistency_loss<>{.divergence = {x}}; });
-  test(inner_share, "beta", [](double x) { return sage::degradation_loss<>{.check = {.divergence = {x}}}; });
+  test(share, "label_smoothing",
+       [](double x) { return sage::binary_cross_entropy_loss{.label_smoothing = x}; });
+  test(inner_share, "beta",
+       [](double x) { return sage::consistency_loss<sage::skewed_jensen_shannon>{.divergence = {x}}; });
+  test(inner_share, "beta", [](double x) {
+    return sage::binary_consistency_loss<sage::skewed_jensen_shannon>{.divergence = {x}};
+  });
+  test(inner_share, "beta", [](double x) {
+    return sage::degradation_loss<sage::toward_uniform<sage::skewed_jensen_shannon>>{
+        .check = {.divergence = {x}}};
+  });
   test(share, "beta",
        [](double x) { return sage::consistency_loss<sage::generalized_jensen_shannon>{.divergence = {x}}; });
   test(power, "p", [](double x) { return sage::triplet_margin_loss<sage::lp>{.distance = {.p = x}}; });
-  test(non_negative, "eps", [](double x) { return sage::triplet_margin_loss<sage::lp>{.distance = {.eps = x}}; });
+  test(non_negative, "eps",
+       [](double x) { return sage::triplet_margin_loss<sage::lp>{.distance = {.eps = x}}; });
   test(non_negative, "eps", [](double x) { return sage::contrastive_loss<>{.distance = {.eps = x}}; });
   test(divisor, "eps", [](double x) { return sage::mined_triplet_loss<>{.distance = {.eps = x}}; });
   test(divisor, "eps", [](double x) { return sage::info_nce_loss<>{.distance = {.eps = x}}; });
@@ -459,14 +472,17 @@ TEST_CASE("Every option that is no number, infinite, out of its range or too lar
   test(non_negative, "positive_classification_weight",
        [](double x) { return sage::sage_loss<>{.positive_classification_weight = x}; });
   test(non_negative, "triplet_weight", [](double x) { return sage::sage_loss<>{.triplet_weight = x}; });
-  test(non_negative, "consistency_weight", [](double x) { return sage::sage_loss<>{.consistency_weight = x}; });
-  test(non_negative, "degradation_weight", [](double x) { return sage::sage_loss<>{.degradation_weight = x}; });
+  test(non_negative, "consistency_weight",
+       [](double x) { return sage::sage_loss<>{.consistency_weight = x}; });
+  test(non_negative, "degradation_weight",
+       [](double x) { return sage::sage_loss<>{.degradation_weight = x}; });
   test(divisor, "eps", [](double x) { return sage::sage_loss<>{.distance = {.eps = x}}; });
-  test(inner_share, "beta", [](double x) { return sage::sage_loss<>{.divergence = {x}}; });
+  test(inner_share, "beta", [](double x) {
+    return sage::sage_loss<sage::normalized_euclidean, sage::skewed_jensen_shannon>{.divergence = {x}};
+  });
   test({{nan, inf, -inf, -1e-9, 1}, {0, 0.5}}, "guard",
        [](double x) { return sage::cam_alignment_loss{.guard = x}; });
-  test(divisor, "map_scale",
-       [](double x) { return sage::cam_alignment_loss{.map_scale = x}; });
+  test(divisor, "map_scale", [](double x) { return sage::cam_alignment_loss{.map_scale = x}; });
 }
 
 TEST_CASE("Up to 512 rows nothing is allocated, beyond that as often for any row length") {

@@ -198,7 +198,7 @@ TEST_CASE(
     std::vector<double> const w_double{1, 0.5, 2};
     std::vector<int> const y{1, 5, 0};
 
-    sage::consistency_loss<> const js{.temperature = 2, .divergence = {.beta = 0.3}};
+    sage::consistency_loss<> const js{.temperature = 2};
     sage::cross_entropy_loss const entropy{.label_smoothing = 0.1};
     auto g = p.x, x = p.x;
     double value =

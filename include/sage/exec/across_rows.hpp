@@ -6,31 +6,55 @@
 #include <sage/exec/row_problem.hpp>
 #include <sage/exec/transpose.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <new>
+#include <type_traits>
+
 #if SAGE_SIMD
 
 namespace sage {
 SAGE_ABI_BEGIN
 namespace exec::detail {
 
-/// The longest rows that are worked with one row per lane: a tile of them stays in the first-level cache.
-inline constexpr index_t across_rows_limit = 32;
-
 /// Lanes across rows: lane l of the pack V works on row i + l, column after column. For short rows, where a vector
-/// along the row would be mostly tail.
+/// along the row would be mostly tail, and what is done once for a row most of the work. As many rows as a pack has
+/// lanes are a group; where the columns are few, several groups are worked together.
 template <class V, class Problem>
 class across_rows {
   using T = typename Problem::element;
   using A = typename Problem::accumulator;
   using formula_type = typename Problem::formula_type;
   using integers = integer_of<V>;
+  using lane_integer = std::remove_cvref_t<decltype(integers{}.b[0])>;
   static constexpr int width = lane_traits<V>::width;
   static constexpr int inputs = formula_type::inputs;
   static constexpr int gradients = formula_type::gradients;
   static constexpr int kept = kept_by<formula_type>;
 
+  // A tile stays in the first-level cache. Transposing long rows pays where much is computed of every element: formulas
+  // that keep it do.
+  static constexpr index_t tile_bytes = 40 * 1024,
+                           position_bytes = static_cast<index_t>(sizeof(V)) * (inputs + kept + gradients),
+                           few_columns = 32,
+                           most_columns = kept > 0 ? std::clamp<index_t>(tile_bytes / position_bytes,
+                                                                         few_columns, 128)
+                                                   : few_columns;
+  static constexpr index_t scratch_size = most_columns * kept * width;
+  static constexpr int most_groups = 8;
+
  public:
+  /// Are the problem's rows short, and enough?
+  SAGE_INLINE static bool serves(Problem const& p) noexcept {
+    return p.length <= most_columns && p.rows > (p.length <= few_columns ? 1 : width - 1);
+  }
+
   // What the kernel reads again and again is copied: it must not be thought to change with every store.
-  SAGE_INLINE explicit across_rows(Problem const& p) : p_(p), formula_(p.formula), length_(p.length) {
+  SAGE_INLINE explicit across_rows(Problem const& p)
+      : p_(p),
+        formula_(p.formula),
+        length_(p.length),
+        groups_(std::clamp<index_t>(few_columns / std::max<index_t>(p.length, 1), 1, most_groups)) {
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) in_blocks_[k] = in_blocks(p.in[k]);
     SAGE_UNROLL
@@ -39,76 +63,151 @@ class across_rows {
   }
 
   SAGE_INLINE void operator()(index_t first, index_t last) const {
-    for (index_t i = first; i < last; i += width)
-      rows_from(i, static_cast<int>(last - i < width ? last - i : width));
+    places x;
+    if (p_.parameters == nullptr)
+      for (int g = 0; g < groups_; ++g)
+        for (int l = 0; l < width; ++l) x.set_parameters(g, l, p_.uniform);
+    index_t const at_once = groups_ * width;
+    for (index_t i = first; i < last; i += at_once)
+      rows_from(x, i, static_cast<int>(last - i < at_once ? last - i : at_once));
   }
 
  private:
-  // A transposed copy of rows: the lanes of one column are neighbours.
+  // A transposed copy of rows: the lanes of one column are neighbours, and the columns of a group.
   template <int Operands>
   struct tile {
-    alignas(64) A x[Operands > 0 ? Operands : 1][across_rows_limit][width];
+    alignas(64) A x[Operands > 0 ? Operands : 1][most_columns][width];
   };
+  // One for each group, made where it stands and used there: GCC 12 copies what holds packs by parts of them, or by
+  // string moves.
+  template <class X>
+  class of_groups {
+   public:
+    SAGE_INLINE X& operator[](int g) noexcept { return *std::launder(reinterpret_cast<X*>(bytes_) + g); }
+    SAGE_INLINE X const& operator[](int g) const noexcept {
+      return *std::launder(reinterpret_cast<X const*>(bytes_) + g);
+    }
+    template <class Make>
+    SAGE_INLINE void emplace(int g, Make const& make) noexcept {
+      ::new (static_cast<void*>(bytes_ + static_cast<std::size_t>(g) * sizeof(X))) X(make());
+    }
 
-  SAGE_INLINE void rows_from(index_t i, int count) const {
-    tile<inputs> t;
-    SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) load(t.x[k], k, i, count);
-    alignas(64) A scratch[kept > 0 ? across_rows_limit * kept * width : 1];
-    row<V> r;
-    bool skipped[width];
+   private:
+    alignas(64) unsigned char bytes_[most_groups * sizeof(X)];
+  };
+  // What the passes work on.
+  struct places {
+    int groups;
+    tile<inputs> in;
+    alignas(64) A scratch[scratch_size > 0 ? scratch_size : 1];
+    alignas(64) A upstream[most_groups][width];
+    alignas(64) lane_integer label[most_groups][width];
+    bool skipped[most_groups][width];
     bool any_skipped = false;
-    if (p_.parameters == nullptr) {
-      r.upstream = V(p_.uniform.upstream);
-      r.label = broadcast_integer<integers>(p_.uniform.label);
-    } else {
-      alignas(64) A upstream[width];
-      for (int l = 0; l < width; ++l) {
-        auto const& parameters = p_.parameters[l < count ? i + l : i];
-        upstream[l] = parameters.upstream;
-        set_lane(r.label, l, parameters.label);
-        skipped[l] = parameters.skipped;
-        any_skipped |= skipped[l];
-      }
-      r.upstream = load_pack<V>(upstream);
+
+    SAGE_INLINE void set_parameters(int g, int l, row_parameters<A> const& of) noexcept {
+      upstream[g][l] = of.upstream;
+      label[g][l] = static_cast<lane_integer>(of.label);
+      skipped[g][l] = of.skipped;
+      any_skipped = any_skipped || of.skipped;
     }
+  };
+  SAGE_INLINE row<V> row_of(places const& x, int g) const noexcept {
+    row<V> r;
+    __builtin_memcpy(&r.label.b, x.label[g], sizeof r.label.b);
+    r.upstream = load_pack<V>(x.upstream[g]);
     r.length = V(A(length_));
+    return r;
+  }
 
-    auto const result =
-        run_passes(formula_, r, typename formula_type::template passes<V>{},
-                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                     auto state = neutral;
-                     row<V> at = r;
-                     for (index_t j = 0; j < length_; ++j) {
-                       if constexpr (uses_column<formula_type>) at.column = broadcast_integer<integers>(j);
-                       accumulate(formula_, state, column(t, j), at, kept_at(scratch, j), earlier...);
-                     }
-                     return state;
-                   });
-    if (count == width && !any_skipped) {
-      store_pack(p_.losses + i, result.loss);
-    } else {
-      for (int l = 0; l < count; ++l)
-        p_.losses[i + l] = any_skipped && skipped[l] ? A(0) : A(result.loss.v[l]);
-    }
-    if (!p_.with_gradient) return;
-
-    tile<gradients> g;
-    row<V> at = r;
-    for (index_t j = 0; j < length_; ++j) {
-      if constexpr (uses_column<formula_type>) at.column = broadcast_integer<integers>(j);
-      auto const d = gradient(formula_, column(t, j), at, kept_at(scratch, j), result);
-      SAGE_UNROLL
-      for (int k = 0; k < gradients; ++k) store_pack(g.x[k][j], d[k]);
-    }
+  SAGE_INLINE void rows_from(places& x, index_t i, int count) const {
+    x.groups = (count + width - 1) / width;
+    auto const rows_of = [&](int g) { return count - g * width < width ? count - g * width : width; };
     SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k) {
-      if (p_.out[k].mode == gradient_mode::skip) continue;
-      if (any_skipped)
-        for (int l = 0; l < count; ++l)
-          if (skipped[l])
-            for (index_t j = 0; j < length_; ++j) g.x[k][j][l] = A(0);
-      store(g.x[k], k, i, count);
+    for (int k = 0; k < inputs; ++k)
+      for (int g = 0; g < x.groups; ++g) load(&x.in.x[k][g * length_], k, i + g * width, rows_of(g));
+    if (p_.parameters != nullptr) {
+      x.any_skipped = false;
+      for (int g = 0; g < x.groups; ++g)
+        for (int l = 0; l < width; ++l)
+          x.set_parameters(g, l, p_.parameters[l < rows_of(g) ? i + g * width + l : i]);
+    }
+
+    run(typename formula_type::template passes<V>{}, x, [&](auto const& results) SAGE_INLINE_LAMBDA {
+      for (int g = 0; g < x.groups; ++g) {
+        V const loss = results[g].loss;
+        if (rows_of(g) == width && !x.any_skipped) {
+          store_pack(p_.losses + i + g * width, loss);
+        } else {
+          for (int l = 0; l < rows_of(g); ++l)
+            p_.losses[i + g * width + l] = x.any_skipped && x.skipped[g][l] ? A(0) : A(loss.v[l]);
+        }
+      }
+      if (!p_.with_gradient) return;
+
+      tile<gradients> d;
+      for (int g = 0; g < x.groups; ++g) {
+        auto const& result = results[g];
+        for_each_column(x, g,
+                        [&](auto const& in, auto const& at, auto const& k, index_t j) SAGE_INLINE_LAMBDA {
+                          auto const of = gradient(formula_, in, at, k, result);
+                          SAGE_UNROLL
+                          for (int o = 0; o < gradients; ++o) store_pack(d.x[o][j], of[o]);
+                        });
+      }
+      SAGE_UNROLL
+      for (int k = 0; k < gradients; ++k) {
+        if (p_.out[k].mode == gradient_mode::skip) continue;
+        if (x.any_skipped)
+          for (int g = 0; g < x.groups; ++g)
+            for (int l = 0; l < width; ++l)
+              if (x.skipped[g][l])
+                for (index_t j = 0; j < length_; ++j) d.x[k][g * length_ + j][l] = A(0);
+        for (int g = 0; g < x.groups; ++g) store(&d.x[k][g * length_], k, i + g * width, rows_of(g));
+      }
+    });
+  }
+
+  // Pass by pass, and step by step, over all groups: one of so few columns would keep the processor waiting.
+  template <class Then, class... Earlier>
+  SAGE_INLINE void run(pass_list<>, places& x, Then const& then, Earlier const&... earlier) const {
+    of_groups<decltype(formula_.finalize(row_of(x, 0), earlier[0]...))> results;
+    for (int g = 0; g < x.groups; ++g)
+      results.emplace(g, [&]() SAGE_INLINE_LAMBDA { return formula_.finalize(row_of(x, g), earlier[g]...); });
+    then(results);
+  }
+  template <class State, class... Later, class Then, class... Earlier>
+  SAGE_INLINE void run(pass_list<State, Later...>, places& x, Then const& then,
+                       Earlier const&... earlier) const {
+    of_groups<State> total;
+    for (int g = 0; g < x.groups; ++g) total.emplace(g, []() SAGE_INLINE_LAMBDA { return State{}; });
+    for_each_step<State>([&](auto of) SAGE_INLINE_LAMBDA {
+      for (int g = 0; g < x.groups; ++g) {
+        State state{};
+        for_each_column(x, g, [&](auto const& in, auto const& at, auto const& k, index_t) SAGE_INLINE_LAMBDA {
+          accumulate_step(of, formula_, state, in, at, k, earlier[g]...);
+        });
+        formula_.combine(total[g], state);
+      }
+    });
+    if constexpr (requires { formula_.conclude(total[0], row_of(x, 0), earlier[0]...); }) {
+      of_groups<decltype(formula_.conclude(total[0], row_of(x, 0), earlier[0]...))> conclusions;
+      for (int g = 0; g < x.groups; ++g)
+        conclusions.emplace(
+            g, [&]() SAGE_INLINE_LAMBDA { return formula_.conclude(total[g], row_of(x, g), earlier[g]...); });
+      run(pass_list<Later...>{}, x, then, earlier..., conclusions);
+    } else {
+      run(pass_list<Later...>{}, x, then, earlier..., total);
+    }
+  }
+  // f(operands, place in the row, kept values, position in the tile) at the columns of a group.
+  template <class F>
+  SAGE_INLINE void for_each_column(places& x, int g, F const& f) const {
+    row<V> at = row_of(x, g);
+    for (index_t j = 0; j < length_; ++j) {
+      index_t const position = g * length_ + j;
+      if constexpr (uses_column<formula_type>) at.column = broadcast_integer<integers>(j);
+      f(column(x.in, position), at, kept_at(x.scratch, position), position);
     }
   }
 
@@ -129,12 +228,12 @@ class across_rows {
   }
 
   // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
-  SAGE_INLINE void load(A (&to)[across_rows_limit][width], int k, index_t i, int count) const {
+  SAGE_INLINE void load(A (*to)[width], int k, index_t i, int count) const {
     auto const& in = p_.in[k];
     if constexpr (__is_same(T, float)) {
       if (in_blocks_[k] && count == width) {
         index_t const pitch = in.outer[0].stride;
-        rows_to_columns<width>(in.data + i * pitch, pitch, length_, &to[0][0]);
+        rows_to_columns<width>(in.data + i * pitch, pitch, length_, to[0]);
         return;
       }
     }
@@ -144,12 +243,12 @@ class across_rows {
     }
   }
 
-  SAGE_INLINE void store(A const (&from)[across_rows_limit][width], int k, index_t i, int count) const {
+  SAGE_INLINE void store(A const (*from)[width], int k, index_t i, int count) const {
     auto const& out = p_.out[k];
     if constexpr (__is_same(T, float)) {
       if (out_in_blocks_[k] && count == width) {
         index_t const pitch = out.to.outer[0].stride;
-        columns_to_rows<width>(&from[0][0], out.to.data + i * pitch, pitch, length_);
+        columns_to_rows<width>(from[0], out.to.data + i * pitch, pitch, length_);
         return;
       }
     }
@@ -164,13 +263,9 @@ class across_rows {
     }
   }
 
-  SAGE_INLINE static void set_lane(integers& to, int l, index_t x) noexcept {
-    to.b[l] = static_cast<std::remove_cvref_t<decltype(to.b[0])>>(x);
-  }
-
   Problem const& p_;
   formula_type const formula_;
-  index_t const length_;
+  index_t const length_, groups_;
   lanes<bool, inputs> in_blocks_;
   lanes<bool, gradients> out_in_blocks_;
 };

@@ -144,9 +144,15 @@ class along_rows {
       for (index_t j = 0; j < full_;) {
         index_t const end = std::min(full_, j + block_length * width);
         wide block{};
-        for (; j < end; j += width) {
-          if (fetches_outputs) prefetch_outputs(x, j);
-          visit(block, j, j);
+        for (; j < end; j += step_length * width) {
+          index_t const step_end = std::min(end, j + step_length * width);
+          for_each_step<wide>([&]<int I>(step<I> of) SAGE_INLINE_LAMBDA {
+            for (index_t i = j; i < step_end; i += width) {
+              if (I == 0 && fetches_outputs) prefetch_outputs(x, i);
+              accumulate_step(of, formula_, block, load(x, i), at_column(r, i), kept_at(scratch, i),
+                              earlier...);
+            }
+          });
         }
         formula_.combine(total, block);
       }

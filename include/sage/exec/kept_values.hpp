@@ -4,6 +4,9 @@
 #include <sage/core/index.hpp>
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/pack.hpp>
+#include <sage/math/row.hpp>
+
+#include <utility>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -62,18 +65,27 @@ class spaced_values {
 
   SAGE_HD SAGE_INLINE A const& operator[](int slot) const noexcept { return at_[slot * between_]; }
   SAGE_HD SAGE_INLINE void set(int slot, A const& x) const noexcept { at_[slot * between_] = x; }
-  SAGE_HD SAGE_INLINE spaced_values from(int first) const noexcept { return {at_ + first * between_, between_}; }
+  SAGE_HD SAGE_INLINE spaced_values from(int first) const noexcept {
+    return {at_ + first * between_, between_};
+  }
 
  private:
   A* at_;
   index_t between_;
 };
 
+/// Into how many steps the pass of a state is divided.
+template <class State>
+inline constexpr int steps_of = 1;
+template <class State>
+  requires requires { State::steps; }
+inline constexpr int steps_of<State> = State::steps;
+
 // The formula's functions, with or without kept values.
 
 template <class Formula, class State, class X, class Row, class Kept, class... Earlier>
 SAGE_HD SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row const& r,
-                            [[maybe_unused]] Kept const& kept, Earlier const&... earlier) {
+                                    [[maybe_unused]] Kept const& kept, Earlier const&... earlier) {
   if constexpr (kept_by < Formula >> 0) {
     f.accumulate(a, x, r, kept, earlier...);
   } else {
@@ -81,9 +93,27 @@ SAGE_HD SAGE_INLINE void accumulate(Formula const& f, State& a, X const& x, Row 
   }
 }
 
+/// One step of a pass, which may be the whole of it.
+template <int I, class Formula, class State, class X, class Row, class Kept, class... Earlier>
+SAGE_HD SAGE_INLINE void accumulate_step(step<I> of, Formula const& f, State& a, X const& x, Row const& r,
+                                         Kept const& kept, Earlier const&... earlier) {
+  if constexpr (steps_of<State> == 1) {
+    accumulate(f, a, x, r, kept, earlier...);
+  } else {
+    f.accumulate(of, a, x, r, kept, earlier...);
+  }
+}
+
+/// Calls run(step<0>{}), run(step<1>{}), … for the steps of a state's pass.
+template <class State, class Run>
+SAGE_HD SAGE_INLINE void for_each_step(Run const& run) {
+  [&]<int... I>(std::integer_sequence<int, I...>) SAGE_INLINE_LAMBDA { (run(step<I>{}), ...); }
+  (std::make_integer_sequence<int, steps_of<State>>{});
+}
+
 template <class Formula, class X, class Row, class Kept, class Result>
-SAGE_HD SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r, [[maybe_unused]] Kept const& kept,
-                          Result const& result) {
+SAGE_HD SAGE_INLINE auto gradient(Formula const& f, X const& x, Row const& r,
+                                  [[maybe_unused]] Kept const& kept, Result const& result) {
   if constexpr (kept_by < Formula >> 0) {
     return f.gradient(x, r, kept, result);
   } else {

@@ -15,6 +15,9 @@ namespace exec::detail {
 /// that rounding does not add up over long rows.
 inline constexpr index_t block_length = 256;
 
+/// Over how many packs of a row one step of a pass runs before the next: few enough to stay in the first-level cache.
+inline constexpr index_t step_length = 32;
+
 /// Runs the passes of a formula one after the other: `reduce(state, earlier…)` makes the whole row's state of one
 /// pass; its conclusion joins `earlier`. Ends with finalize.
 template <class Formula, class V, class Reduce, class... Earlier>

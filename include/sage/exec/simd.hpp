@@ -35,10 +35,9 @@ struct simd {
       });
     } else if constexpr (std::same_as<A, float> || std::same_as<A, double>) {
       // The schedule depends on the whole problem, never on the block: blocks cannot change a result.
-      bool const short_rows = p.length <= detail::across_rows_limit && p.rows > 1;
       dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
         using V = pack<A, decltype(bytes)::value / static_cast<int>(sizeof(A))>;
-        if (short_rows) {
+        if (detail::across_rows<V, Problem>::serves(p)) {
           detail::across_rows<V, Problem>{p}(first, last);
         } else {
           detail::along_rows<V, Problem>{p}(first, last);

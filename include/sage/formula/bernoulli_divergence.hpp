@@ -2,7 +2,6 @@
 
 #include <sage/core/config.hpp>
 #include <sage/formula/probability_pair.hpp>
-#include <sage/formula/softmax_divergence.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
@@ -67,17 +66,12 @@ struct bernoulli_divergence {
   template <class V>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const& z, row<V> const&, result<V> const& r) const {
     label<V> l = label_of(z);
-    lanes<V, 2> g;
-    if constexpr (kept > 0) {
-      g = divergence.gradient(l.yes, l.of, kept_here<V>{l.kept_yes});
-    } else {
-      g = divergence.gradient(l.yes, l.of);
-    }
+    lanes<V, 2> const g = detail::gradient_of_class(divergence, l.yes, l.of, kept_here<V>{l.kept_yes});
     return {{g[0] * r.scale, g[1] * r.scale}};
   }
 
  private:
-  static constexpr int kept = softmax_divergence<Divergence>::kept_by_divergence;
+  static constexpr int kept = detail::kept_by_divergence<Divergence>;
 
   // What a divergence keeps of one class.
   template <class V>
@@ -124,15 +118,10 @@ struct bernoulli_divergence {
     V const log_yes = math::select(near, -log1p(q.no * expm1(-small)), p.log_yes - q.log_yes);
     V const log_no = math::select(near, -log1p(q.yes * expm1(small)), p.log_no - q.log_no);
     label<V> r;
-    r.yes = {p.yes, q.yes, difference, log_yes};
-    probability_pair<V> const no{p.no, q.no, -difference, log_no};
-    if constexpr (kept > 0) {
-      divergence.accumulate(r.of, r.yes, kept_here<V>{r.kept_yes});
-      divergence.accumulate(r.of, no, kept_here<V>{r.kept_no});
-    } else {
-      divergence.accumulate(r.of, r.yes);
-      divergence.accumulate(r.of, no);
-    }
+    r.yes = {p.yes, q.yes, difference, log_yes, log_yes};
+    probability_pair<V> const no{p.no, q.no, -difference, log_no, log_no};
+    detail::accumulate_class(divergence, r.of, r.yes, kept_here<V>{r.kept_yes});
+    detail::accumulate_class(divergence, r.of, no, kept_here<V>{r.kept_no});
     return r;
   }
 };

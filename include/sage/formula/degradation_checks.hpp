@@ -27,6 +27,11 @@ struct uniform_formula {
                                       Earlier const&... earlier) const {
     of.accumulate(a, lanes<V, 2>{{z[0], V(0)}}, r, kept_here, earlier...);
   }
+  template <int I, class State, class V, class Kept, class... Earlier>
+  SAGE_HD SAGE_INLINE void accumulate(step<I> s, State& a, lanes<V, 1> const& z, row<V> const& r,
+                                      Kept const& kept_here, Earlier const&... earlier) const {
+    of.accumulate(s, a, lanes<V, 2>{{z[0], V(0)}}, r, kept_here, earlier...);
+  }
   template <class State>
   SAGE_HD SAGE_INLINE void combine(State& a, State const& b) const {
     of.combine(a, b);

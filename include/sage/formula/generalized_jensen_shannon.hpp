@@ -2,10 +2,10 @@
 
 #include <sage/core/config.hpp>
 #include <sage/core/option_defect.hpp>
-#include <sage/formula/jensen_shannon.hpp>
 #include <sage/formula/kullback_leibler.hpp>
 #include <sage/formula/probability_pair.hpp>
 #include <sage/formula/reverse_kullback_leibler.hpp>
+#include <sage/formula/skewed_jensen_shannon.hpp>
 #include <sage/math/lanes.hpp>
 
 namespace sage {
@@ -23,14 +23,14 @@ SAGE_ABI_BEGIN
 struct generalized_jensen_shannon {
   double beta = 0.5;
 
-  static constexpr int kept = jensen_shannon::kept;
+  static constexpr int kept = skewed_jensen_shannon::kept;
 
   template <class V>
-  using sums = jensen_shannon::sums<V>;
+  using sums = skewed_jensen_shannon::sums<V>;
 
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c, Kept const& kept_here) const {
-    if (beta > 0 && beta < 1) return jensen_shannon{beta}.accumulate(a, c, kept_here);
+    if (beta > 0 && beta < 1) return skewed_jensen_shannon{beta}.accumulate(a, c, kept_here);
     kullback_leibler::sums<V> s{a.p};
     if (beta > 0) {
       reverse_kullback_leibler{}.accumulate(s, c);
@@ -41,16 +41,16 @@ struct generalized_jensen_shannon {
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
-    jensen_shannon{beta}.combine(a, b);
+    skewed_jensen_shannon{beta}.combine(a, b);
   }
   template <class V>
   SAGE_HD SAGE_INLINE V value(sums<V> const& a) const {
-    return beta > 0 && beta < 1 ? jensen_shannon{beta}.value(a) : a.p;
+    return beta > 0 && beta < 1 ? skewed_jensen_shannon{beta}.value(a) : a.p;
   }
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(probability_pair<V> const& c, sums<V> const& a,
                                            Kept const& kept_here) const {
-    if (beta > 0 && beta < 1) return jensen_shannon{beta}.gradient(c, a, kept_here);
+    if (beta > 0 && beta < 1) return skewed_jensen_shannon{beta}.gradient(c, a, kept_here);
     kullback_leibler::sums<V> const s{a.p};
     if (beta > 0) return reverse_kullback_leibler{}.gradient(c, s);
     return kullback_leibler{}.gradient(c, s);

@@ -32,8 +32,9 @@ SAGE_ABI_BEGIN
 ///   option_defect defect() const;                                              // may be missing: no option to check
 ///
 /// It may keep values of every class for its gradient: `static constexpr int kept = n`, and accumulate and gradient
-/// take an object k as last argument, with k.set(i, x) and k[i]. `static constexpr bool uses_log_ratio = false`
-/// spares the logarithms of the normalizers.
+/// take an object k as last argument, with k.set(i, x) and k[i]. One that works long on a class may do it in two steps:
+/// `V prepared(probability_pair<V> const&) const` computes a value that accumulate takes behind the pair.
+/// `static constexpr bool uses_log_ratio = false` spares the logarithms of the normalizers.
 ///
 /// Edge: a logit of −∞ is a class of probability zero; a row of nothing but −∞, or with +∞ or NaN, gives NaN.
 template <class Divergence>
@@ -42,10 +43,6 @@ struct softmax_divergence {
       !requires { typename Divergence::row_program; },
       "sage: squared_error is of logits, not of distributions: it goes with consistency_loss only");
 
-  static constexpr int kept_by_divergence = [] {
-    if constexpr (requires { Divergence::kept; }) return Divergence::kept;
-    return 0;
-  }();
   static constexpr bool uses_log_ratio = [] {
     if constexpr (requires { Divergence::uses_log_ratio; }) return Divergence::uses_log_ratio;
     return true;
@@ -53,7 +50,7 @@ struct softmax_divergence {
 
   static constexpr int inputs = 2, gradients = 2;
   static constexpr int own_kept = uses_log_ratio ? 4 : 3;  // p̃, q̃, d, x
-  static constexpr int kept = own_kept + kept_by_divergence;
+  static constexpr int kept = own_kept + detail::kept_by_divergence<Divergence>;
   static constexpr bool hinged = false;
   static constexpr bool uses_column = false;
 
@@ -75,7 +72,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct exponentials {
-    static constexpr int partial_states = 1;
+    static constexpr int partial_states = 1, steps = 3;
     V p = V(0), q = V(0);  // Σ p̃, Σ q̃
     V difference = V(0);   // Σ d
     V distances = V(0);    // Σ (z_p − max z_p) + (z_q − max z_q), NaN if one of them is
@@ -88,7 +85,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct sums {
-    static constexpr int partial_states = 1;
+    static constexpr int partial_states = 1, steps = detail::prepares<Divergence> ? 2 : 1;
     typename Divergence::template sums<V> of{};
   };
   template <class V>
@@ -130,27 +127,26 @@ struct softmax_divergence {
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
                                       Kept const& kept_here, shifts<V> const& m) const {
-    // Every difference with what its rounding took: a constant that one row has costs no digit. Infinite logits have
-    // infinite differences, and no rounding.
-    V const z_p = math::rounded(V(z[0] - m.from_p)), z_q = math::rounded(V(z[1] - m.from_q));
-    V const apart = math::rounded(V(z_p - z_q));
-    V const lost =
-        math::smaller(V(math::difference_error(z_p, z_q, apart) - m.between_error), m.largest_error);
-    V const x = (math::rounded(V(apart - m.between)) + lost) * m.factor.c;
-    V const y_p = z[0] - m.p, y_q = z[1] - m.q;
-    V const greater = math::exp_of_product(math::larger(y_p, y_q), m.factor);
-    math::decay<V> const lesser = math::decay_of(V(-math::magnitude(x)));
-    auto const p_greater = x > V(0);
-    V const share = greater * lesser.ratio, d = math::with_sign_of(x, V(greater * lesser.gap));
-    V const p = math::select(p_greater, greater, share), q = math::select(p_greater, share, greater);
-    kept_here.set(0, p);
-    kept_here.set(1, q);
-    kept_here.set(2, d);
-    if constexpr (uses_log_ratio) kept_here.set(3, x);
-    a.p = a.p + p;
-    a.q = a.q + q;
-    a.difference = a.difference + d;
-    a.distances = a.distances + (y_p + y_q);
+    distances<V> const y = distances_of(a, z, m);
+    if constexpr (uses_log_ratio) kept_here.set(3, y.apart);
+    add(a, math::exp_of_product(y.nearer, m.factor), y.apart, kept_here);
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<0>, exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
+                                      Kept const& kept_here, shifts<V> const& m) const {
+    distances<V> const y = distances_of(a, z, m);
+    kept_here.set(0, y.nearer);
+    kept_here.set(own_kept - 1, y.apart);
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<1>, exponentials<V>&, lanes<V, 2> const&, row<V> const&,
+                                      Kept const& kept_here, shifts<V> const& m) const {
+    kept_here.set(0, math::exp_of_product(kept_here[0], m.factor));
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<2>, exponentials<V>& a, lanes<V, 2> const&, row<V> const&,
+                                      Kept const& kept_here, shifts<V> const&) const {
+    add(a, kept_here[0], kept_here[own_kept - 1], kept_here);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(exponentials<V>& a, exponentials<V> const& b) const {
@@ -177,11 +173,28 @@ struct softmax_divergence {
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const&, row<V> const&, Kept const& kept_here,
                                       shifts<V> const&, normalizers<V> const& n) const {
     probability_pair<V> const c = pair_of(kept_here, n);
-    if constexpr (kept_by_divergence > 0) {
-      divergence.accumulate(a.of, c, kept_here.from(own_kept));
-    } else {
-      divergence.accumulate(a.of, c);
+    if constexpr (detail::prepares<Divergence>) {
+      kept_here.set(0, c.p);
+      kept_here.set(1, c.q);
     }
+    detail::accumulate_class(divergence, a.of, c, kept_here.from(own_kept));
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<0>, sums<V>&, lanes<V, 2> const&, row<V> const&,
+                                      Kept const& kept_here, shifts<V> const&,
+                                      normalizers<V> const& n) const {
+    probability_pair<V> const c = pair_of(kept_here, n);
+    kept_here.set(0, c.p);
+    kept_here.set(1, c.q);
+    kept_here.set(2, c.difference);
+    kept_here.set(3, c.apart);
+    kept_here.set(own_kept, divergence.prepared(c));
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<1>, sums<V>& a, lanes<V, 2> const&, row<V> const&,
+                                      Kept const& kept_here, shifts<V> const&, normalizers<V> const&) const {
+    probability_pair<V> const c{kept_here[0], kept_here[1], kept_here[2], kept_here[3], kept_here[3]};
+    divergence.accumulate(a.of, c, kept_here[own_kept], kept_here.from(own_kept));
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -197,17 +210,50 @@ struct softmax_divergence {
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const&, row<V> const&, Kept const& kept_here,
                                            result<V> const& r) const {
-    probability_pair<V> const c = pair_of(kept_here, r.norm);
-    lanes<V, 2> g;
-    if constexpr (kept_by_divergence > 0) {
-      g = divergence.gradient(c, r.sum.of, kept_here.from(own_kept));
+    probability_pair<V> c;
+    if constexpr (detail::prepares<Divergence>) {
+      c = {kept_here[0], kept_here[1], V(0), V(0), V(0)};
     } else {
-      g = divergence.gradient(c, r.sum.of);
+      c = pair_of(kept_here, r.norm);
     }
+    lanes<V, 2> const g = detail::gradient_of_class(divergence, c, r.sum.of, kept_here.from(own_kept));
     return {{g[0] * r.scale, g[1] * r.scale}};
   }
 
  private:
+  /// Of one class: the greater of its logits' distances to the maxima, which are not positive, and x.
+  template <class V>
+  struct distances {
+    V nearer, apart;
+  };
+  // Every difference with what its rounding took: a constant that one row has costs no digit. Infinite logits have
+  // infinite differences, and no rounding.
+  template <class V>
+  SAGE_HD SAGE_INLINE static distances<V> distances_of(exponentials<V>& a, lanes<V, 2> const& z,
+                                                       shifts<V> const& m) {
+    V const z_p = math::rounded(V(z[0] - m.from_p)), z_q = math::rounded(V(z[1] - m.from_q));
+    V const apart = math::rounded(V(z_p - z_q));
+    V const lost =
+        math::smaller(V(math::difference_error(z_p, z_q, apart) - m.between_error), m.largest_error);
+    V const y_p = z[0] - m.p, y_q = z[1] - m.q;
+    a.distances = a.distances + (y_p + y_q);
+    return {math::larger(y_p, y_q), (math::rounded(V(apart - m.between)) + lost) * m.factor.c};
+  }
+  // p̃, q̃ and d, of the greater of the two and x.
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE static void add(exponentials<V>& a, V const& greater, V const& x,
+                                      Kept const& kept_here) {
+    math::decay<V> const lesser = math::decay_of(V(-math::magnitude(x)));
+    auto const p_greater = x > V(0);
+    V const share = greater * lesser.ratio, d = math::with_sign_of(x, V(greater * lesser.gap));
+    V const p = math::select(p_greater, greater, share), q = math::select(p_greater, share, greater);
+    kept_here.set(0, p);
+    kept_here.set(1, q);
+    kept_here.set(2, d);
+    a.p = a.p + p;
+    a.q = a.q + q;
+    a.difference = a.difference + d;
+  }
   /// Of logits whose differences of differences are finite.
   template <class V>
   SAGE_HD SAGE_INLINE static V largest_difference() {
@@ -227,9 +273,10 @@ struct softmax_divergence {
     c.difference = kept_here[2] * n.p - c.q * n.shift;
     if constexpr (uses_log_ratio) {
       V const sum = c.p + c.q;  // 0 for a class that neither has; NaN stays
-      c.log_ratio = math::select(sum > V(0), kept_here[3] - n.c, sum);
+      c.apart = kept_here[3] - n.c;
+      c.log_ratio = math::select(sum > V(0), c.apart, sum);
     } else {
-      c.log_ratio = V(0);
+      c.apart = c.log_ratio = V(0);
     }
     return c;
   }

@@ -14,14 +14,14 @@ SAGE_ABI_BEGIN
 /// Consistency of two rows of logits: the divergence of their distributions at a temperature.
 ///
 ///   l_i = f D(softmax(s z_i/T), softmax(s z⁺_i/T)),    D = Jensen-Shannon by default,    f = 1, or T²
-///   JS = β KL(p‖m) + (1−β) KL(q‖m),  m = βp + (1−β)q
-///   ∂JS/∂z = β/T · p (log(p/m) − KL(p‖m)),   ∂JS/∂z⁺ = (1−β)/T · q (log(q/m) − KL(q‖m))
+///   JS = ½ KL(p‖m) + ½ KL(q‖m),  m = ½ (p + q)
+///   ∂JS/∂z = 1/(2T) · p (log(p/m) − KL(p‖m)),   ∂JS/∂z⁺ = 1/(2T) · q (log(q/m) − KL(q‖m))
 ///
 /// Members:   loss(z, z⁺), loss.value_and_grad(z, z⁺, d_z, d_z⁺), loss.per_sample(z, z⁺, out),
 ///            loss.backward(upstream, z, z⁺, d_z, d_z⁺). sage::skip in place of d_z stops the gradient on
 ///            that side: z is then a fixed teacher. weights(w) last; a sample of weight 0 is ignored,
 ///            whatever it holds.
-/// Divergences: jensen_shannon, kullback_leibler, reverse_kullback_leibler, jeffreys, squared_hellinger,
+/// Divergences: jensen_shannon, skewed_jensen_shannon (β KL(p‖m) + (1−β) KL(q‖m)), kullback_leibler, reverse_kullback_leibler, jeffreys, squared_hellinger,
 ///            total_variation, soft_cross_entropy, generalized_jensen_shannon (KL at β = 0 and 1),
 ///            squared_error (of the logits), or a class of the user's like them.
 /// Options:   temperature_squared multiplies by T², so that gradients keep their size at any T (Hinton,
@@ -34,7 +34,7 @@ SAGE_ABI_BEGIN
 ///            in z, and values below 0. Of log-probabilities as logits the same is LigerKLDIVLoss(log_target=True)
 ///            with reduction batchmean, and the mean of optax.losses.kl_divergence(log q, p).
 /// Shapes:    z, z⁺ (…, K), K ≥ 1; per-sample values (…); gradients like their inputs. Any strides.
-/// Units:     nats; at β = ½ between 0 and ln 2.
+/// Units:     nats; between 0 and ln 2.
 /// Precision: never negative. Largest relative errors of the value and of the norms of the gradients against 113 bits,
 ///            perturbations of the logits 1e-6 … 1e2 and constants between rows of K normal numbers of deviation 2,
 ///            β 0.1, 0.5, 0.9:
@@ -57,7 +57,7 @@ SAGE_ABI_BEGIN
 ///            with +∞ or NaN, gives NaN for that row only; K = 1 (one logit for yes or no: binary_consistency_loss) and
 ///            equal rows give 0 with gradient 0; finite
 ///            logits up to the largest float are exact in this sense, too. N = 0 has the mean NaN. As β → 0 or 1
-///            JS → 0, JS/β → KL(p‖q) and JS/(1−β) → KL(q‖p); β = 0 and 1 themselves are for
+///            skewed_jensen_shannon → 0, JS/β → KL(p‖q) and JS/(1−β) → KL(q‖p); β = 0 and 1 themselves are for
 ///            generalized_jensen_shannon.
 /// Errors:    shape_error, argument_error (temperature or logit_scale ≤ 0 or beyond 1e±18, β out of range), before any
 ///            write.

@@ -6,6 +6,7 @@
 #include <sage/formula/jensen_shannon.hpp>
 #include <sage/formula/kullback_leibler.hpp>
 #include <sage/formula/reverse_kullback_leibler.hpp>
+#include <sage/formula/skewed_jensen_shannon.hpp>
 #include <sage/formula/soft_cross_entropy.hpp>
 #include <sage/formula/squared_error.hpp>
 #include <sage/formula/squared_hellinger.hpp>

@@ -64,7 +64,10 @@ struct native_vector<double, 8> {
 template <class Vector, class T>
 SAGE_INLINE void fill(Vector& v, T x) noexcept {
 #if defined(__OPTIMIZE__) && !defined(__clang__)
-  if (!__builtin_constant_p(x)) {
+  if (__builtin_constant_p(x)) {
+    v = x - Vector{};
+    return;
+  } else {
     if constexpr (sizeof(Vector) == 16) {
       Vector const first{x};
       if constexpr (sizeof(T) == 4) {

@@ -32,8 +32,15 @@ SAGE_ABI_BEGIN
 /// every position that it keeps between passes. `accumulate` and `gradient` then take an object k behind the row, with
 /// k.set(i, x) and k[i] for 0 ≤ i < n. One that never asks for row.column may say
 /// `static constexpr bool uses_column = false` and spares its counting.
+///
+/// A pass that works long on a position may be done in steps, beside the whole: its state says
+/// `static constexpr int steps = n`, and `accumulate` takes step<0>{} … step<n − 1>{} before its other arguments. Steps
+/// hand on by kept values what they compute. An executor may so do one step at many positions before the next: a
+/// processor looks some hundred instructions ahead, which are more positions of one step than of the whole.
 template <class... States>
 struct pass_list {};
+template <int I>
+struct step {};
 template <class Passes>
 inline constexpr std::size_t pass_count = 0;
 template <class... States>
