@@ -206,17 +206,6 @@ TEST_CASE("select, larger and smaller take the second operand where the first is
   CHECK(std::signbit(broadcast[2]));
 }
 
-TEST_CASE("double packs are the C library's functions, lane by lane") {
-  using V = sage::pack<double, 4>;
-  double const xs[4] = {0.5, 1e-9, 300, 0.0};
-  double y[4];
-  V const x = sage::load_pack<V>(xs);
-  sage::store_pack(y, sage::math::expm1(x));
-  for (int l = 0; l < 4; ++l) CHECK(reference::same_bits(y[l], std::expm1(xs[l])));
-  sage::store_pack(y, sage::math::log1p(x));
-  for (int l = 0; l < 4; ++l) CHECK(reference::same_bits(y[l], std::log1p(xs[l])));
-}
-
 #endif
 
 // φ(u) = u − log(1 + u), against 113 bits; the textbook difference has no digit left at u = 1e-8 in float.

@@ -32,14 +32,13 @@ class across_rows {
   static constexpr int gradients = formula_type::gradients;
   static constexpr int kept = kept_by<formula_type>;
 
-  // A tile stays in the first-level cache. Transposing long rows pays where much is computed of every element: formulas
-  // that keep it do.
-  static constexpr index_t tile_bytes = 40 * 1024,
-                           position_bytes = static_cast<index_t>(sizeof(V)) * (inputs + kept + gradients),
-                           few_columns = 32,
-                           most_columns = kept > 0 ? std::clamp<index_t>(tile_bytes / position_bytes,
-                                                                         few_columns, 128)
-                                                   : few_columns;
+  // A tile stays in the first-level cache. Transposing longer rows pays where much is computed of every element, as
+  // formulas do that keep it, and where it is done in registers.
+  static constexpr bool takes_longer = kept > 0 && __is_same(A, float);
+  static constexpr index_t tile_bytes = 40 * 1024, few_columns = 32;
+  static constexpr index_t position_bytes = static_cast<index_t>(sizeof(V)) * (inputs + kept + gradients);
+  static constexpr index_t most_columns =
+      takes_longer ? std::clamp<index_t>(tile_bytes / position_bytes, few_columns, 128) : few_columns;
   static constexpr index_t scratch_size = most_columns * kept * width;
   static constexpr int most_groups = 8;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/math/double_pack_functions.hpp>
 #include <sage/math/pack_functions.hpp>
 #include <sage/math/restricted_pack_functions.hpp>
 

@@ -9,10 +9,10 @@
 #include <limits>
 #include <type_traits>
 
-/// exp, expm1, log, log1p and sqrt of packs.
+/// exp, expm1, log and log1p of packs of float; sqrt, magnitude and select of all packs.
 ///
-/// float: by polynomials, branch-free; the largest error over all floats of the range, measured by
-///   tests/math/exhaustive.cpp, is stated with each function. double: lane by lane through the C library.
+/// By polynomials, branch-free; the largest error over all floats of the range, measured by
+///   tests/math/exhaustive.cpp, is stated with each function. Packs of double: double_pack_functions.hpp.
 /// Edge: exp(−∞) = 0, exp(x > 88.73) = ∞, log(0) = −∞, log(x < 0) = NaN, NaN in → NaN out. Denormal results of exp
 ///   and denormal arguments of log are exact to the same bound.
 #if SAGE_SIMD
@@ -140,29 +140,6 @@ SAGE_INLINE pack<float, N> log_edges(floats<N> const& x, floats<N> const& value)
 }
 
 }  // namespace detail
-
-// Unrolled, the calls of eight lanes would be most of a kernel's code.
-#if defined(__clang__)
-#define SAGE_NO_UNROLL _Pragma("clang loop unroll(disable)")
-#else
-#define SAGE_NO_UNROLL _Pragma("GCC unroll 1")
-#endif
-#define SAGE_LANE_BY_LANE(function)                                \
-  template <int N>                                                 \
-  SAGE_INLINE pack<double, N> function(pack<double, N> const& x) { \
-    double lane[N];                                                \
-    store_pack(lane, x);                                           \
-    SAGE_NO_UNROLL                                                 \
-    for (int i = 0; i < N; ++i) lane[i] = std::function(lane[i]);  \
-    return load_pack<pack<double, N>>(lane);                       \
-  }
-
-SAGE_LANE_BY_LANE(exp)
-SAGE_LANE_BY_LANE(expm1)
-SAGE_LANE_BY_LANE(log)
-SAGE_LANE_BY_LANE(log1p)
-#undef SAGE_LANE_BY_LANE
-#undef SAGE_NO_UNROLL
 
 /// e^x. Largest error 1.02 units of the last place.
 template <int N>
