@@ -34,7 +34,7 @@ class across_rows {
 
   // A tile stays in the first-level cache. Transposing longer rows pays where much is computed of every element, as
   // formulas do that keep it, and where it is done in registers.
-  static constexpr bool takes_longer = kept > 0 && __is_same(A, float);
+  static constexpr bool in_registers = __is_same(T, A), takes_longer = kept > 0 && in_registers;
   static constexpr index_t tile_bytes = 40 * 1024, few_columns = 32;
   static constexpr index_t position_bytes = static_cast<index_t>(sizeof(V)) * (inputs + kept + gradients);
   static constexpr index_t most_columns =
@@ -220,16 +220,16 @@ class across_rows {
     return kept_values<V>(scratch + j * kept * width);
   }
 
-  // Rows of floats that can be transposed in registers, four by four.
+  // Rows that can be transposed in registers.
   template <class E>
   SAGE_INLINE static bool in_blocks(rows_view<E> const& rows) noexcept {
-    return __is_same(T, float) && rows.stride == 1 && rows.outer_rank == 1;
+    return in_registers && rows.stride == 1 && rows.outer_rank == 1;
   }
 
   // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
   SAGE_INLINE void load(A (*to)[width], int k, index_t i, int count) const {
     auto const& in = p_.in[k];
-    if constexpr (__is_same(T, float)) {
+    if constexpr (in_registers) {
       if (in_blocks_[k] && count == width) {
         index_t const pitch = in.outer[0].stride;
         rows_to_columns<width>(in.data + i * pitch, pitch, length_, to[0]);
@@ -244,7 +244,7 @@ class across_rows {
 
   SAGE_INLINE void store(A const (*from)[width], int k, index_t i, int count) const {
     auto const& out = p_.out[k];
-    if constexpr (__is_same(T, float)) {
+    if constexpr (in_registers) {
       if (out_in_blocks_[k] && count == width) {
         index_t const pitch = out.to.outer[0].stride;
         columns_to_rows<width>(from[0], out.to.data + i * pitch, pitch, length_);
