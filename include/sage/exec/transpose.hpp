@@ -45,23 +45,59 @@ struct side_by_side<T, Width, std::integer_sequence<int, I...>> {
     }
   }
 
+  /// Of every 16 bytes the elements numbered First …: those of x, and behind them those of y.
+  template <int First, int... Then>
+  SAGE_INLINE static wide shuffled(wide const& x, wide const& y) noexcept {
+    constexpr int from[] = {First, Then...};
+    static_assert(sizeof...(Then) + 1 == block);
+    return wide(__builtin_shufflevector(
+        x.v, y.v, (I / block * block + from[I % block] % block + from[I % block] / block * Width)...));
+  }
+
   /// Every matrix becomes its transpose.
   SAGE_INLINE static void transpose(wide (&r)[block]) noexcept {
     if constexpr (block == 2) {
-      auto const low = __builtin_shufflevector(r[0].v, r[1].v, (I / 2 * 2 + I % 2 * Width)...);
-      r[1].v = __builtin_shufflevector(r[0].v, r[1].v, (I / 2 * 2 + 1 + I % 2 * Width)...);
-      r[0].v = low;
+      wide const low = shuffled<0, 2>(r[0], r[1]);
+      r[1] = shuffled<1, 3>(r[0], r[1]);
+      r[0] = low;
     } else {
-      auto const low01 = __builtin_shufflevector(r[0].v, r[1].v, (I / 4 * 4 + I % 4 / 2 + I % 2 * Width)...);
-      auto const low23 = __builtin_shufflevector(r[2].v, r[3].v, (I / 4 * 4 + I % 4 / 2 + I % 2 * Width)...);
-      auto const high01 =
-          __builtin_shufflevector(r[0].v, r[1].v, (I / 4 * 4 + 2 + I % 4 / 2 + I % 2 * Width)...);
-      auto const high23 =
-          __builtin_shufflevector(r[2].v, r[3].v, (I / 4 * 4 + 2 + I % 4 / 2 + I % 2 * Width)...);
-      r[0].v = __builtin_shufflevector(low01, low23, (I / 4 * 4 + I % 2 + I % 4 / 2 * Width)...);
-      r[1].v = __builtin_shufflevector(low01, low23, (I / 4 * 4 + 2 + I % 2 + I % 4 / 2 * Width)...);
-      r[2].v = __builtin_shufflevector(high01, high23, (I / 4 * 4 + I % 2 + I % 4 / 2 * Width)...);
-      r[3].v = __builtin_shufflevector(high01, high23, (I / 4 * 4 + 2 + I % 2 + I % 4 / 2 * Width)...);
+      wide const low01 = shuffled<0, 4, 1, 5>(r[0], r[1]), low23 = shuffled<0, 4, 1, 5>(r[2], r[3]);
+      wide const high01 = shuffled<2, 6, 3, 7>(r[0], r[1]), high23 = shuffled<2, 6, 3, 7>(r[2], r[3]);
+      r[0] = shuffled<0, 1, 4, 5>(low01, low23);
+      r[1] = shuffled<2, 3, 6, 7>(low01, low23);
+      r[2] = shuffled<0, 1, 4, 5>(high01, high23);
+      r[3] = shuffled<2, 3, 6, 7>(high01, high23);
+    }
+  }
+
+  /// Columns of rows of two or three floats that follow one another without a gap.
+  template <int Length>
+  SAGE_INLINE static void load_columns(T const* from, T* to) noexcept {
+    wide v[Length];
+    SAGE_UNROLL
+    for (int i = 0; i < Length; ++i) v[i] = load(from + i * block, Length);
+    if constexpr (Length == 2) {
+      store_pack(to, shuffled<0, 2, 4, 6>(v[0], v[1]));
+      store_pack(to + Width, shuffled<1, 3, 5, 7>(v[0], v[1]));
+    } else {  // a b c a · b c a b · c a b c
+      store_pack(to, shuffled<0, 3, 4, 6>(v[0], shuffled<2, 2, 5, 5>(v[1], v[2])));
+      store_pack(to + Width,
+                 shuffled<0, 2, 4, 6>(shuffled<1, 1, 4, 4>(v[0], v[1]), shuffled<3, 3, 6, 6>(v[1], v[2])));
+      store_pack(to + 2 * Width,
+                 shuffled<0, 2, 4, 6>(shuffled<2, 2, 5, 5>(v[0], v[1]), shuffled<0, 0, 3, 3>(v[2], v[2])));
+    }
+  }
+  template <int Length>
+  SAGE_INLINE static void store_columns(T const* from, T* to) noexcept {
+    wide const a = load_pack<wide>(from), b = load_pack<wide>(from + Width);
+    if constexpr (Length == 2) {
+      store(shuffled<0, 4, 1, 5>(a, b), to, 2);
+      store(shuffled<2, 6, 3, 7>(a, b), to + block, 2);
+    } else {
+      wide const c = load_pack<wide>(from + 2 * Width);
+      store(shuffled<0, 2, 4, 6>(shuffled<0, 0, 4, 4>(a, b), shuffled<0, 0, 5, 5>(c, a)), to, 3);
+      store(shuffled<0, 2, 4, 6>(shuffled<1, 1, 5, 5>(b, c), shuffled<2, 2, 6, 6>(a, b)), to + block, 3);
+      store(shuffled<0, 2, 4, 6>(shuffled<2, 2, 7, 7>(c, a), shuffled<3, 3, 7, 7>(b, c)), to + 2 * block, 3);
     }
   }
 
@@ -82,16 +118,10 @@ template <int Width, class T>
 SAGE_INLINE void rows_to_columns(T const* from, index_t pitch, index_t length, T* to) noexcept {
   using several = side_by_side<T, Width>;
   constexpr int block = transposed_block<T>;
-  if constexpr (block == 4)
-    if (length == 2 && pitch == 2) {
-      SAGE_UNROLL
-      for (int l = 0; l < Width; l += 4) {
-        auto const low = load_pack<pack<T, 4>>(from + 2 * l), high = load_pack<pack<T, 4>>(from + 2 * l + 4);
-        store_pack(to + l, pack<T, 4>(__builtin_shufflevector(low.v, high.v, 0, 2, 4, 6)));
-        store_pack(to + Width + l, pack<T, 4>(__builtin_shufflevector(low.v, high.v, 1, 3, 5, 7)));
-      }
-      return;
-    }
+  if constexpr (block == 4) {
+    if (length == 2 && pitch == 2) return several::template load_columns<2>(from, to);
+    if (length == 3 && pitch == 3) return several::template load_columns<3>(from, to);
+  }
   if (length < block) {
     for (index_t j = 0; j < length; ++j)
       for (int l = 0; l < Width; ++l) to[j * Width + l] = from[l * pitch + j];
@@ -114,16 +144,10 @@ template <int Width, class T>
 SAGE_INLINE void columns_to_rows(T const* from, T* to, index_t pitch, index_t length) noexcept {
   using several = side_by_side<T, Width>;
   constexpr int block = transposed_block<T>;
-  if constexpr (block == 4)
-    if (length == 2 && pitch == 2) {
-      SAGE_UNROLL
-      for (int l = 0; l < Width; l += 4) {
-        auto const first = load_pack<pack<T, 4>>(from + l), second = load_pack<pack<T, 4>>(from + Width + l);
-        store_pack(to + 2 * l, pack<T, 4>(__builtin_shufflevector(first.v, second.v, 0, 4, 1, 5)));
-        store_pack(to + 2 * l + 4, pack<T, 4>(__builtin_shufflevector(first.v, second.v, 2, 6, 3, 7)));
-      }
-      return;
-    }
+  if constexpr (block == 4) {
+    if (length == 2 && pitch == 2) return several::template store_columns<2>(from, to);
+    if (length == 3 && pitch == 3) return several::template store_columns<3>(from, to);
+  }
   if (length < block) {
     for (index_t j = 0; j < length; ++j)
       for (int l = 0; l < Width; ++l) to[l * pitch + j] = from[j * Width + l];
