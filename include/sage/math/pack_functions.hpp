@@ -95,11 +95,12 @@ SAGE_INLINE pack<float, N> minus_turns(floats<N> const& x, floats<N> const& n) n
 
 template <int N>
 SAGE_INLINE reduced_exponential<N> reduce(floats<N> const& x) noexcept {
-  floats<N> const finite = x == x ? x : pack<float, N>(0).v;  // converting a NaN to an integer is undefined
-  floats<N> const turns = finite * 1.44269504f;
-  bits<N> const n = __builtin_convertvector(
-      turns + (turns < 0 ? pack<float, N>(-0.5f).v : pack<float, N>(0.5f).v), bits<N>);
-  return {n, expm1_polynomial<N>(minus_turns<N>(x, __builtin_convertvector(n, floats<N>)).v).v};
+  // Adding 1.5 · 2^23 rounds to an integer n, which stands in the lowest bits of the sum. NaN stays in the polynomial.
+  floats<N> turns = x * 1.44269504f + 12582912.0f;
+  fence(turns);
+  floats<N> n = turns - 12582912.0f;
+  fence(n);
+  return {bits_plus<N>(turns, 0u - 0x4b400000u).b, expm1_polynomial<N>(minus_turns<N>(x, n).v).v};
 }
 
 // (f − log(1 + f))/f² = ½ − f/3 + f²/4 − …, −0.293 ≤ f ≤ 0.414: ½ − f p(f). Coefficients of p: Cephes, logf.
