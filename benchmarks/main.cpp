@@ -30,7 +30,7 @@ template <class T>
 providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   providers list;
   add_sage(list, b, s);
-  if constexpr (sizeof(T) == 4) {
+  if constexpr (std::is_same_v<T, float>) {
 #if SAGE_BENCH_EIGEN
     add_sage_eigen(list, b);
 #endif
@@ -49,12 +49,14 @@ providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   add_libtorch(list, b, threads_of_peers);
 #endif
   for (auto const& p : others) p->add(list, b, threads_of_peers);
+  if constexpr (!is_narrow<T>) {
 #if SAGE_BENCH_EIGEN
-  add_eigen(list, b);
+    add_eigen(list, b);
 #endif
 #if SAGE_BENCH_XTENSOR
-  add_xtensor(list, b);
+    add_xtensor(list, b);
 #endif
+  }
   add_plain(list, b);
   add_limits(list, b);
   return list;
@@ -67,7 +69,7 @@ void check(providers const& list, batch<T>& b) {
   for (auto const& p : list) {
     if (p.is_limit) continue;
     for (auto const& x : b.sets[0].outputs)
-      std::fill(x.data, x.data + x.size(), std::numeric_limits<T>::quiet_NaN());
+      std::fill(x.data, x.data + x.size(), T(std::numeric_limits<float>::quiet_NaN()));
     if (p.before) p.before();
     p.run(0);
     if (p.store) p.store(0);
@@ -82,13 +84,14 @@ void check(providers const& list, batch<T>& b) {
 /// How many exps and logs one element of the inputs needs at least: of each softmax an exp, of each log m a log.
 double functions_per_call(workload const& w) {
   double const logits = double(w.rows * w.classes);
+  if (w.element == element_kind::float64) return 0;
   switch (w.loss) {
     case loss::consistency:
       return 4 * logits;  // p, q, log(p/m), log(q/m)
     case loss::cross_entropy:
       return logits;
     case loss::sage:
-      return w.is_double ? 0 : 6 * logits;
+      return 6 * logits;
     default:
       return 0;
   }
@@ -113,8 +116,7 @@ std::vector<std::string> run_workload(std::string const& title, workload const& 
   auto const list = providers_of(b, r.how, r.others);
   check(list, b);
   if (!r.to) return {};
-  amounts per_call{double(w.rows), double(b.bytes), 0};
-  if (!w.is_double) per_call.limit_of_functions = functions_per_call(w) / r.exps_per_second;
+  amounts const per_call{double(w.rows), double(b.bytes), functions_per_call(w) / r.exps_per_second};
   auto const times = r.to->measure(name_of(w), list, b.sets.size(), per_call);
   print_table(title, list, times, per_call);
   r.growth.add(w, list, times, per_call);
@@ -176,7 +178,8 @@ void run_all(run& r, std::vector<workload> const& workloads) {
     auto const& w = workloads[k];
     auto const title =
         name_of(w) + "  (" + std::to_string(k + 1) + " of " + std::to_string(workloads.size()) + ")";
-    auto const lines = w.is_double ? run_workload<double>(title, w, r) : run_workload<float>(title, w, r);
+    auto const lines =
+        with_element(w, [&]<class T>(std::type_identity<T>) { return run_workload<T>(title, w, r); });
     all.insert(all.end(), lines.begin(), lines.end());
   }
   auto const lines = r.growth.print();
@@ -193,6 +196,9 @@ int memory_mib() { return int(double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_
 int main(int argc, char** argv) try {
   run r;
   r.how.threads = int(std::max(1u, std::thread::hardware_concurrency()));
+#if SAGE_BENCH_OPENMP
+  r.how.openmp = openmp_region;
+#endif
   r.json = "benchmarks.json";
   std::size_t rotate = 1024;
   std::string filter = ".";
