@@ -115,6 +115,7 @@ void peer::add(providers& list, batch<T>& b, int threads) {
                                std::to_string(threads) + " " + folder_));
 
   struct opened {
+    explicit opened(peer* p) : of(p) {}
     peer* of;
     double value = 0;
     ~opened() {

@@ -74,7 +74,7 @@ provider sage_on(any_executor const& e, batch<T>& b) {
   auto const how = w.mode;
   switch (w.loss) {
     case loss::triplet:
-      return with([e, how](auto const& x, auto const& g) -> double {
+      return with([=](auto const& x, auto const& g) -> double {
         if constexpr (!is_narrow<T>) {
           if (how == mode::value) return sage_triplet(e, x[0], x[1], x[2]).value;
           if (how == mode::backward) {
@@ -85,7 +85,7 @@ provider sage_on(any_executor const& e, batch<T>& b) {
         return sage_triplet.value_and_grad(e, x[0], x[1], x[2], g[0], g[1], g[2]).value;
       });
     case loss::consistency:
-      return with([e, how](auto const& x, auto const& g) -> double {
+      return with([=](auto const& x, auto const& g) -> double {
         if constexpr (!is_narrow<T>) {
           if (how == mode::value) return sage_consistency(e, x[0], x[1]).value;
           if (how == mode::backward) {
@@ -96,7 +96,7 @@ provider sage_on(any_executor const& e, batch<T>& b) {
         return sage_consistency.value_and_grad(e, x[0], x[1], g[0], g[1]).value;
       });
     case loss::cross_entropy:
-      return with([e, how, &labels](auto const& x, auto const& g) -> double {
+      return with([=, &labels](auto const& x, auto const& g) -> double {
         if constexpr (!is_narrow<T>) {
           if (how == mode::value) return sage_cross_entropy(e, x[0], labels).value;
           if (how == mode::backward) {
@@ -107,9 +107,10 @@ provider sage_on(any_executor const& e, batch<T>& b) {
         return sage_cross_entropy.value_and_grad(e, x[0], labels, g[0]).value;
       });
     case loss::sage:
-      return with([e, how, &labels](auto const& x, auto const& g) -> double {
+      return with([=, &labels](auto const& x, auto const& g) -> double {
         auto const z = sage::views(x[0], x[1], x[2]), h = sage::views(x[3], x[4], x[5]);
-        auto const d_z = sage::views(g[0], g[1], sage::skip), d_h = sage::views(g[2], g[3], g[4]);
+        auto const d_z = sage::views(g[0], g[1], sage::skip);
+        auto const d_h = sage::views(g[2], g[3], g[4]);
         if constexpr (!is_narrow<T>) {
           if (how == mode::value) return sage_complete(e, z, h, labels).value;
           if (how == mode::backward) {
