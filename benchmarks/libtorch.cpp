@@ -207,7 +207,7 @@ template <class T>
 void add_unwidened(providers& list, batch<T>& b) {
   workload const& w = b.what;
   if (w.loss != loss::triplet && w.loss != loss::cross_entropy) return;
-  auto p = provider_of("LibTorch eager, not widened", b, state_of(b, false), 1);
+  auto p = provider_of("LibTorch eager unwidened", b, state_of(b, false), 1);
   try {
     p.run(0);
     list.push_back(std::move(p));

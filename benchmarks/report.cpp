@@ -83,10 +83,11 @@ std::vector<std::string> verdicts(workload const& w, providers const& list, std:
   std::vector<std::string> r;
   if (!(ours > 0)) return r;
   limits const l = limits_of(list, times, per_call);
+  double const reachable = std::min(l.seconds(), ours);  // noise may have slowed the limit alone
   for (auto const& t : targets)
     if (double const peer = seconds_of(times, t.peer); name == t.workload && peer > 0)
       r.push_back(verdict(name, std::string("times faster than ") + t.peer, peer / ours, t.times, true) +
-                  (peer / ours < t.times ? at_the_limit(peer / l.seconds(), t.times) : ""));
+                  (peer / ours < t.times ? at_the_limit(peer / reachable, t.times) : ""));
   if (w.beyond_cache)
     r.push_back(verdict(name,
                         l.functions > l.memory ? "of the limit by exp and log" : "of the memory's limit",
