@@ -113,12 +113,52 @@ T complete(tensors<T> const& t, std::vector<std::int64_t> const& labels, bool wa
   return sum;
 }
 
+/// A plane with its reflection about the last pixel on all sides: (H+2r, W+2r).
+template <class T>
+array<T> reflected(Eigen::Map<array<T> const> const& x, Eigen::Index r) {
+  auto const h = x.rows(), w = x.cols();
+  array<T> padded(h + 2 * r, w + 2 * r);
+  padded.block(r, r, h, w) = x;
+  padded.block(0, r, r, w) = x.middleRows(1, r).colwise().reverse();
+  padded.block(r + h, r, r, w) = x.middleRows(h - 1 - r, r).colwise().reverse();
+  padded.leftCols(r) = padded.middleCols(r + 1, r).rowwise().reverse();
+  padded.rightCols(r) = padded.middleCols(w - 1, r).rowwise().reverse();
+  return padded;
+}
+
+/// Plane by plane: a padded copy, a pass along the columns, one along the rows, and the two images.
+template <class T>
+void blur_pair(tensors<T> const& t, workload const& w) {
+  index const height = w.length, width = w.classes, pixels = height * width;
+  auto const radius = Eigen::Index(4 * w.sigma + 0.5);
+  column<T> weight = column<T>::LinSpaced(2 * radius + 1, T(-radius), T(radius));
+  weight = (weight.square() * T(-0.5 / (w.sigma * w.sigma))).exp();
+  weight /= weight.sum();
+  array<T> rows(height, width + 2 * radius), a(height, width);
+  for (index plane = 0; plane < t.inputs[0].rows; ++plane) {
+    operand<T const> const image{t.inputs[0].data + plane * pixels, height, width},
+        mask{t.inputs[1].data + plane / w.channels * pixels, height, width};
+    auto const x = map(image), s = map(mask);
+    array<T> const padded = reflected<T>(x, radius);
+    rows.setZero();
+    a.setZero();
+    for (Eigen::Index k = 0; k <= 2 * radius; ++k) rows += weight(k) * padded.middleRows(k, height);
+    for (Eigen::Index k = 0; k <= 2 * radius; ++k) a += weight(k) * rows.middleCols(k, width);
+    map(operand<T>{t.outputs[0].data + plane * pixels, height, width}) = s * x + (1 - s) * a;
+    map(operand<T>{t.outputs[1].data + plane * pixels, height, width}) = (1 - s) * x + s * a;
+  }
+}
+
 }  // namespace
 
 template <class T>
 void add_eigen(providers& list, batch<T>& b) {
   workload const& w = b.what;
-  if (w.mode == mode::backward || w.loss == loss::blur_pair || !w.family.empty()) return;
+  if (w.mode == mode::backward || !w.family.empty()) return;
+  if (w.loss == loss::blur_pair) {
+    list.push_back({.name = "Eigen", .run = [&b](std::size_t s) { blur_pair(b.sets[s], b.what); }});
+    return;
+  }
   auto const value = std::make_shared<double>(0);
   list.push_back({.name = "Eigen",
                   .run =

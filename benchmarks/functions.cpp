@@ -128,4 +128,19 @@ std::vector<function_benchmark> function_benchmarks() {
 #undef VECTOR
 }
 
+double seconds_of_functions(workload const& w, rates const& r) {
+  static_assert(temperature == 2);
+  double const logits = double(w.rows * w.classes);
+  if (w.element == element_kind::float64) return 0;
+  switch (w.loss) {
+    case loss::consistency:
+    case loss::sage:
+      return 2 * logits / r.exp + logits / r.log;
+    case loss::cross_entropy:
+      return logits / r.exp;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace bench

@@ -7,9 +7,13 @@
 #include <torch/version.h>
 
 #include <cmath>
+#include <cstdio>
 
 /// LibTorch: the same losses of its own functions, eager and as TorchScript. The gradient is torch::autograd::grad,
 /// which accumulates nothing. In mode backward the forward pass is not timed, and its graph is kept.
+///
+/// Narrow types are widened first, as automatic mixed precision does for losses; and, where LibTorch has the functions on
+/// the CPU, computed as they are.
 namespace bench {
 
 namespace {
@@ -102,25 +106,44 @@ list_of_tensors scripted(torch::jit::CompilationUnit& unit, loss which, list_of_
   return {};
 }
 
+template <class T>
+constexpr at::ScalarType type_of() {
+  return std::is_same_v<T, float>      ? at::kFloat
+         : std::is_same_v<T, double>   ? at::kDouble
+         : std::is_same_v<T, bfloat16> ? at::kBFloat16
+                                       : at::kHalf;
+}
+
 struct state {
   std::vector<list_of_tensors> inputs, differentiated;
-  at::Tensor extra;  // labels, or the weights of the blur
+  bool widens = false;  // inputs to float, images that are results back
+  at::Tensor extra;     // labels, or the weights of the blur
   std::shared_ptr<torch::jit::CompilationUnit> unit;
   list_of_tensors results, gradients;
   std::vector<at::Tensor> graphs;  // of each set, in mode backward
   workload what;
 
   list_of_tensors forward(std::size_t s) const {
+    if (widens) return of_floats(s);
     return unit ? scripted(*unit, what.loss, inputs[s], extra) : eager(what.loss, inputs[s], extra);
+  }
+  list_of_tensors of_floats(std::size_t s) const {
+    list_of_tensors x;
+    for (auto const& t : inputs[s]) x.push_back(t.to(at::kFloat));
+    auto r = eager(what.loss, x, extra);
+    if (what.mode == mode::pair)
+      for (auto& t : r) t = t.to(inputs[s][0].scalar_type());
+    return r;
   }
 };
 
 template <class T>
-std::shared_ptr<state> state_of(batch<T>& b) {
-  auto const type = sizeof(T) == 4 ? at::kFloat : at::kDouble;
+std::shared_ptr<state> state_of(batch<T>& b, bool widens = is_narrow<T>) {
+  constexpr auto type = type_of<T>();
   workload const& w = b.what;
   auto const made = std::make_shared<state>();
   made->what = w;
+  made->widens = widens;
   for (auto const& set : b.sets) {
     made->inputs.emplace_back();
     made->differentiated.emplace_back();
@@ -137,7 +160,7 @@ std::shared_ptr<state> state_of(batch<T>& b) {
     auto const radius = std::int64_t(4 * w.sigma + 0.5);
     auto const k = at::arange(-radius, radius + 1, at::kDouble);
     auto const weight = (-(k * k) / (2 * w.sigma * w.sigma)).exp();
-    made->extra = (weight / weight.sum()).to(type);
+    made->extra = (weight / weight.sum()).to(widens ? at::kFloat : type);
   } else {
     made->extra = at::from_blob(b.labels.data(), {std::int64_t(b.labels.size())}, at::kLong);
   }
@@ -179,6 +202,22 @@ provider provider_of(std::string name, batch<T>& b, std::shared_ptr<state> const
   return p;
 }
 
+/// Without widening: the losses whose formulas keep their digits so. log p − log m, of the others, has none left in bfloat16.
+template <class T>
+void add_unwidened(providers& list, batch<T>& b) {
+  workload const& w = b.what;
+  if (w.loss != loss::triplet && w.loss != loss::cross_entropy) return;
+  auto p = provider_of("LibTorch eager unwidened", b, state_of(b, false), 1);
+  try {
+    p.run(0);
+    list.push_back(std::move(p));
+  } catch (c10::Error const& e) {
+    std::string const why = e.what_without_backtrace();
+    std::fprintf(stderr, "LibTorch %s: %s only widened: %s\n", TORCH_VERSION, name_of(w).c_str(),
+                 why.substr(0, why.find('\n')).c_str());
+  }
+}
+
 }  // namespace
 
 std::string libtorch_version() { return TORCH_VERSION; }
@@ -191,13 +230,17 @@ void add_libtorch(providers& list, batch<T>& b, int threads) {
   if (threads > 1 && (!is_growth || w.family == "threads"))
     list.push_back(
         provider_of("LibTorch eager " + std::to_string(threads) + " threads", b, state_of(b), threads));
+  if constexpr (is_narrow<T>) return add_unwidened(list, b);
   if (w.loss == loss::blur_pair || is_growth) return;
   auto made = state_of(b);
   made->unit = torch::jit::compile(script);
   list.push_back(provider_of("LibTorch scripted", b, made, 1));
 }
 
-template void add_libtorch(providers&, batch<float>&, int);
-template void add_libtorch(providers&, batch<double>&, int);
+#define INSTANTIATE(T) template void add_libtorch(providers&, batch<T>&, int);
+INSTANTIATE(float)
+INSTANTIATE(double)
+SAGE_BENCH_NARROW_TYPES(INSTANTIATE)
+#undef INSTANTIATE
 
 }  // namespace bench

@@ -178,7 +178,10 @@ void add_limits(providers& list, batch<T>& b) {
   if (!written(b).empty()) list.push_back(limit_of<T, true>("limit non-temporal", b));
 }
 
-template void add_limits(providers&, batch<float>&);
-template void add_limits(providers&, batch<double>&);
+#define INSTANTIATE(T) template void add_limits(providers&, batch<T>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+SAGE_BENCH_NARROW_TYPES(INSTANTIATE)
+#undef INSTANTIATE
 
 }  // namespace bench

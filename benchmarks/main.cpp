@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -30,7 +31,7 @@ template <class T>
 providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   providers list;
   add_sage(list, b, s);
-  if constexpr (sizeof(T) == 4) {
+  if constexpr (std::is_same_v<T, float>) {
 #if SAGE_BENCH_EIGEN
     add_sage_eigen(list, b);
 #endif
@@ -49,12 +50,14 @@ providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   add_libtorch(list, b, threads_of_peers);
 #endif
   for (auto const& p : others) p->add(list, b, threads_of_peers);
+  if constexpr (!is_narrow<T>) {
 #if SAGE_BENCH_EIGEN
-  add_eigen(list, b);
+    add_eigen(list, b);
 #endif
 #if SAGE_BENCH_XTENSOR
-  add_xtensor(list, b);
+    add_xtensor(list, b);
 #endif
+  }
   add_plain(list, b);
   add_limits(list, b);
   return list;
@@ -62,35 +65,22 @@ providers providers_of(batch<T>& b, settings const& s, peers const& others) {
 
 /// Every provider's answer against the reference, on outputs that held NaN before.
 template <class T>
-void check(providers const& list, batch<T>& b) {
+void check(providers& list, batch<T>& b) {
   answer const expected = reference_answer(b);
-  for (auto const& p : list) {
+  for (auto& p : list) {
     if (p.is_limit) continue;
     for (auto const& x : b.sets[0].outputs)
-      std::fill(x.data, x.data + x.size(), std::numeric_limits<T>::quiet_NaN());
+      std::fill(x.data, x.data + x.size(), T(std::numeric_limits<float>::quiet_NaN()));
     if (p.before) p.before();
+    auto const start = std::chrono::steady_clock::now();
     p.run(0);
+    p.first_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (p.store) p.store(0);
     double value = 0;
     if (p.value) value = p.value();
     auto const wrong =
         disagreement(expected, b, p.value ? &value : nullptr, p.outputs.empty() ? written(b) : p.outputs);
     if (!wrong.empty()) throw std::runtime_error(name_of(b.what) + ": " + p.name + " is wrong: " + wrong);
-  }
-}
-
-/// How many exps and logs one element of the inputs needs at least: of each softmax an exp, of each log m a log.
-double functions_per_call(workload const& w) {
-  double const logits = double(w.rows * w.classes);
-  switch (w.loss) {
-    case loss::consistency:
-      return 4 * logits;  // p, q, log(p/m), log(q/m)
-    case loss::cross_entropy:
-      return logits;
-    case loss::sage:
-      return w.is_double ? 0 : 6 * logits;
-    default:
-      return 0;
   }
 }
 
@@ -102,7 +92,7 @@ struct run {
   double seconds = 0;
   peers others;
   std::unique_ptr<session> to;  // none where nothing is timed
-  double exps_per_second = 0;
+  rates functions;
   growth_report growth;
 };
 
@@ -110,20 +100,19 @@ struct run {
 template <class T>
 std::vector<std::string> run_workload(std::string const& title, workload const& w, run& r) {
   batch<T> b(w, sets_of<T>(w, r.how.rotate_bytes));
-  auto const list = providers_of(b, r.how, r.others);
+  auto list = providers_of(b, r.how, r.others);
   check(list, b);
   if (!r.to) return {};
-  amounts per_call{double(w.rows), double(b.bytes), 0};
-  if (!w.is_double) per_call.limit_of_functions = functions_per_call(w) / r.exps_per_second;
+  amounts const per_call{double(w.rows), double(b.bytes), seconds_of_functions(w, r.functions)};
   auto const times = r.to->measure(name_of(w), list, b.sets.size(), per_call);
   print_table(title, list, times, per_call);
   r.growth.add(w, list, times, per_call);
   return verdicts(w, list, times, per_call);
 }
 
-/// Measures exp and its like, and returns the best exp's rate.
-double run_functions(session* to) {
-  double best = 0;
+/// Measures exp and its like, and returns the best rates.
+rates run_functions(session* to) {
+  rates best;
   for (auto const& f : function_benchmarks()) {
     for (auto const& p : f.list) {
       p.before();
@@ -137,8 +126,11 @@ double run_functions(session* to) {
     if (to == nullptr) continue;
     auto const times = to->measure(f.name, f.list, 1, {double(f.x.size()), 8.0 * double(f.x.size()), 0});
     print_functions(f.name, times, double(f.x.size()));
-    if (f.name.rfind("function/exp/", 0) == 0)
-      for (auto const& t : times) best = std::max(best, double(f.x.size()) / t.seconds);
+    for (auto const& t : times) {
+      double const rate = double(f.x.size()) / t.seconds;
+      if (f.name.starts_with("function/exp/")) best.exp = std::max(best.exp, rate);
+      if (f.name.starts_with("function/log/")) best.log = std::max(best.log, rate);
+    }
   }
   return best;
 }
@@ -165,18 +157,36 @@ void describe_machine(run const& r) {
   for (std::size_t k = 0; k < r.others.size(); ++k) add("peer " + std::to_string(k + 1), r.others[k]->name());
 }
 
+/// How long a workload takes, for those who wait: what every row costs, what peers that compile take, and what grows with
+/// the tensors, as it was on two cores of an EPYC.
+double rough_seconds(workload const& w, run const& r) {
+  double const megabytes =
+      1e-6 * double(w.loss == loss::blur_pair ? 12 * w.rows * w.channels * w.length * w.classes
+                                              : bytes_of(w.loss, w.rows, w.length, w.classes));
+  double const repetitions = double(r.repetitions) * r.seconds / 0.07;
+  if (!w.family.empty()) return repetitions + 0.1 * megabytes;
+  bool const is_compiled = !r.others.empty() && w.mode != mode::value && w.mode != mode::backward;
+  return 2 * repetitions + (is_compiled ? 4 : 0) + 0.4 * megabytes;
+}
+
 void run_all(run& r, std::vector<workload> const& workloads) {
   for (auto const l : {loss::triplet, loss::consistency, loss::cross_entropy, loss::sage})
     if (!(gradient_error(l) < 1e-6)) throw std::runtime_error("the reference's gradient is not its value's");
   describe_machine(r);
-  if (r.how.shapes != selection::smoke) r.to = std::make_unique<session>(r.json, r.repetitions, r.seconds);
-  r.exps_per_second = run_functions(r.to.get());
+  if (r.how.shapes != selection::smoke) {
+    double expected = 0;
+    for (auto const& w : workloads) expected += rough_seconds(w, r);
+    std::printf("%zu workloads, some %.0f minutes\n", workloads.size(), std::ceil(expected / 60));
+    r.to = std::make_unique<session>(r.json, r.repetitions, r.seconds);
+  }
+  r.functions = run_functions(r.to.get());
   std::vector<std::string> all;
   for (std::size_t k = 0; k < workloads.size(); ++k) {
     auto const& w = workloads[k];
     auto const title =
         name_of(w) + "  (" + std::to_string(k + 1) + " of " + std::to_string(workloads.size()) + ")";
-    auto const lines = w.is_double ? run_workload<double>(title, w, r) : run_workload<float>(title, w, r);
+    auto const lines =
+        with_element(w, [&]<class T>(std::type_identity<T>) { return run_workload<T>(title, w, r); });
     all.insert(all.end(), lines.begin(), lines.end());
   }
   auto const lines = r.growth.print();
@@ -193,11 +203,15 @@ int memory_mib() { return int(double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_
 int main(int argc, char** argv) try {
   run r;
   r.how.threads = int(std::max(1u, std::thread::hardware_concurrency()));
+#if SAGE_BENCH_OPENMP
+  r.how.openmp = openmp_region;
+#endif
   r.json = "benchmarks.json";
   std::size_t rotate = 1024;
   std::string filter = ".";
   std::vector<std::string> commands;
   CLI::App app{"Times SAGE's losses beside LibTorch, Eigen, xtensor, OpenCV and the machine's limits"};
+  app.footer(limits_explained);
   bool quick = false, growth = false, smoke = false, list = false;
   auto* const only_quick =
       app.add_flag("--quick", quick, "only the shapes that the project has set itself targets for");
@@ -214,7 +228,8 @@ int main(int argc, char** argv) try {
   app.add_option("--threads", r.how.threads, "of the rows with threads")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  app.add_option("--repetitions", r.repetitions, "of which the median counts")
+  app.add_option("--repetitions", r.repetitions,
+                 "of which the median counts; of what takes longer than 0.1 s, three at least")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   app.add_option("--seconds", r.seconds,

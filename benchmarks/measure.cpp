@@ -1,6 +1,7 @@
 #include "measure.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -9,13 +10,47 @@ namespace bench {
 
 namespace {
 
-void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets) {
+/// Seconds: what takes longer is warm from the first part of its own run, and is repeated fewer times.
+constexpr double long_run = 0.1;
+
+/// The shortest of up to three runs, of which the first was the comparison's: frameworks compile in the first two.
+double seconds_of_run(provider const& p) {
+  double least = p.first_seconds;
+  if (p.before) p.before();
+  for (int i = 0; i < 2 && least >= long_run; ++i) {
+    auto const start = std::chrono::steady_clock::now();
+    double seconds = 0;
+    if (p.seconds) {
+      seconds = p.seconds(1);
+    } else {
+      p.run(0);
+      seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    least = std::min(least, seconds);
+  }
+  return least;
+}
+
+/// Fewer where a run takes so many seconds, but three.
+int repetitions_of(double seconds, int wanted) {
+  constexpr int least = 3;
+  constexpr double enough = 0.7;  // seconds of all repetitions
+  if (seconds < long_run || wanted <= least) return wanted;
+  return std::clamp(int(enough / seconds), least, wanted);
+}
+
+void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets, bool is_long) {
   if (p.seconds) {
     double const each = p.seconds(state.max_iterations) / double(state.max_iterations);
     for (auto _ : state) state.SetIterationTime(each);
     return;
   }
-  std::size_t set = warm_up(p, sets);
+  std::size_t set = 0;
+  if (!is_long) {
+    set = warm_up(p, sets);
+  } else if (p.before) {
+    p.before();
+  }
   for (auto _ : state) {
     p.run(set);  // what it computes lies in memory that others read: it cannot be left out
     benchmark::ClobberMemory();
@@ -58,11 +93,12 @@ std::vector<timing> session::measure(std::string const& group, providers const& 
   benchmark::ClearRegisteredBenchmarks();
   runs_.clear();
   for (auto const& p : list) {
-    auto* const registered =
-        benchmark::RegisterBenchmark((group + "/" + p.name).c_str(),
-                                     [&p, sets](benchmark::State& state) { run_benchmark(state, p, sets); });
+    double const seconds = seconds_of_run(p);
+    auto* const registered = benchmark::RegisterBenchmark(
+        (group + "/" + p.name).c_str(),
+        [&p, sets, seconds](benchmark::State& state) { run_benchmark(state, p, sets, seconds >= long_run); });
     registered->Unit(benchmark::kMicrosecond)
-        ->Repetitions(repetitions_)
+        ->Repetitions(repetitions_of(seconds, repetitions_))
         ->MinTime(seconds_)
         ->ReportAggregatesOnly();
     if (p.seconds) {

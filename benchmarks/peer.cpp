@@ -23,6 +23,26 @@ template <class T>
 void read(std::istream& from, T* data, std::size_t count) {
   from.read(reinterpret_cast<char*>(data), std::streamsize(count * sizeof(T)));
 }
+/// Narrow elements as floats.
+template <class T>
+void write_elements(std::ostream& to, T const* data, std::size_t count) {
+  if constexpr (is_narrow<T>) {
+    std::vector<float> const wide(data, data + count);
+    write(to, wide.data(), count);
+  } else {
+    write(to, data, count);
+  }
+}
+template <class T>
+void read_elements(std::istream& from, T* data, std::size_t count) {
+  if constexpr (is_narrow<T>) {
+    std::vector<float> wide(count);
+    read(from, wide.data(), count);
+    for (std::size_t i = 0; i < count; ++i) data[i] = T(wide[i]);
+  } else {
+    read(from, data, count);
+  }
+}
 
 }  // namespace
 
@@ -87,7 +107,7 @@ void peer::add(providers& list, batch<T>& b, int threads) {
   {
     std::ofstream inputs(folder_ + "/inputs", std::ios::binary),
         labels(folder_ + "/labels", std::ios::binary);
-    for (auto const& x : first.inputs) write(inputs, x.data, std::size_t(x.size()));
+    for (auto const& x : first.inputs) write_elements(inputs, x.data, std::size_t(x.size()));
     write(labels, b.labels.data(), b.labels.size());
     if (!inputs.flush() || !labels.flush()) throw std::runtime_error("cannot write to " + folder_);
   }
@@ -95,6 +115,7 @@ void peer::add(providers& list, batch<T>& b, int threads) {
                                std::to_string(threads) + " " + folder_));
 
   struct opened {
+    explicit opened(peer* p) : of(p) {}
     peer* of;
     double value = 0;
     ~opened() {
@@ -115,7 +136,7 @@ void peer::add(providers& list, batch<T>& b, int threads) {
       std::ifstream from(state->of->folder_ + "/answer", std::ios::binary);
       read(from, &state->value, 1);
       for (std::size_t const output : written(b))
-        read(from, b.sets[s].outputs[output].data, std::size_t(b.sets[s].outputs[output].size()));
+        read_elements(from, b.sets[s].outputs[output].data, std::size_t(b.sets[s].outputs[output].size()));
       if (!from) throw std::runtime_error(state->of->name_ + " answered too little");
     };
     p.seconds = [state, k](std::int64_t runs) {
@@ -128,7 +149,10 @@ void peer::add(providers& list, batch<T>& b, int threads) {
   }
 }
 
-template void peer::add(providers&, batch<float>&, int);
-template void peer::add(providers&, batch<double>&, int);
+#define INSTANTIATE(T) template void peer::add(providers&, batch<T>&, int);
+INSTANTIATE(float)
+INSTANTIATE(double)
+SAGE_BENCH_NARROW_TYPES(INSTANTIATE)
+#undef INSTANTIATE
 
 }  // namespace bench

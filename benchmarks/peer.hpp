@@ -19,8 +19,9 @@ namespace bench {
 ///                              its providers for the workload of that name, separated by tabs; none if the line is empty.
 ///                              FOLDER/inputs holds all inputs, one after the other, FOLDER/labels the labels as int64;
 ///                              where they hold fewer samples than NAME says, these repeat, again from the first on.
-///                              Numbers are float, or double where NAME says so. Calls walk through SETS copies of the
-///                              inputs. One thread, and THREADS beside it
+///                              Numbers are float, or double where NAME says so; those of half and bfloat16 travel as
+///                              floats, both ways. Calls walk through SETS copies of the inputs. One thread, and THREADS
+///                              beside it
 ///   answer K                   "done", when provider K has run once and FOLDER/answer holds the value as a double and the
 ///                              outputs that the mode writes, of as many samples as FOLDER/inputs holds
 ///   time K RUNS                the seconds that so many runs took, after some for warming up

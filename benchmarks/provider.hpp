@@ -25,7 +25,8 @@ struct provider {
   std::function<double(std::int64_t runs)> seconds = nullptr;
   std::vector<std::size_t> outputs = {};  // which it writes, where they are not the workload's
   int threads = 1;
-  bool is_limit = false;  // measures the machine; computes nothing that could be compared
+  bool is_limit = false;     // measures the machine; computes nothing that could be compared
+  double first_seconds = 0;  // what its first run took, when its answer was compared
 };
 
 using providers = std::vector<provider>;
@@ -47,11 +48,16 @@ inline std::size_t warm_up(provider const& p, std::size_t sets) {
 /// Which workloads: every one; those with targets; the curves; those that are quick to compare, and nothing timed.
 enum class selection { all, quick, growth, smoke };
 
+/// Calls body(thread, count) on so many of a host's threads, and returns when all are done.
+using parallel_region = void (*)(int threads, std::function<void(int thread, int count)> const& body);
+void openmp_region(int threads, std::function<void(int thread, int count)> const& body);
+
 /// How much is asked.
 struct settings {
   selection shapes = selection::all;
   int threads = 2;
   std::size_t rotate_bytes = 0;
+  parallel_region openmp = nullptr;  // where the compiler has it
 };
 
 // Each adds what it can do of the batch's workload. One source file for each kind.

@@ -191,7 +191,10 @@ answer evaluated(problem const& p) {
 template <class T>
 problem problem_of(batch<T> const& b) {
   problem p{b.what, {}, b.labels};
-  for (auto const& x : b.sets[0].inputs) p.x.emplace_back(x.data, x.data + x.size());
+  for (auto const& x : b.sets[0].inputs) {
+    p.x.emplace_back();
+    for (index i = 0; i < x.size(); ++i) p.x.back().push_back(double(x.data[i]));
+  }
   return p;
 }
 
@@ -233,7 +236,8 @@ double gradient_error(loss which) {
 template <class T>
 std::string disagreement(answer const& expected, batch<T> const& b, double const* value,
                          std::vector<std::size_t> const& outputs) {
-  double const tolerance = sizeof(T) == 4 ? 1e-4 : 1e-9;
+  using traits = element_traits<T>;
+  double const tolerance = is_narrow<T> ? 4 * traits::epsilon : sizeof(T) == 4 ? 1e-4 : 1e-9;
   if (value != nullptr) {
     double const error = std::abs(*value - expected.value) / std::abs(expected.value);
     if (!(error < tolerance))
@@ -247,18 +251,21 @@ std::string disagreement(answer const& expected, batch<T> const& b, double const
       difference += d * d;
       norm += e * e;
     }
-    double const error = std::sqrt(difference / norm);
-    if (!(error < tolerance))
-      return "output " + std::to_string(k) + " has a relative error of " + std::to_string(error);
+    double const steps = 0.5 * traits::smallest_step * std::sqrt(double(got.size()));
+    if (!(std::sqrt(difference) < tolerance * std::sqrt(norm) + steps))
+      return "output " + std::to_string(k) + " has a relative error of " +
+             std::to_string(std::sqrt(difference / norm));
   }
   return "";
 }
 
-template answer reference_answer(batch<float> const&);
-template answer reference_answer(batch<double> const&);
-template std::string disagreement(answer const&, batch<float> const&, double const*,
-                                  std::vector<std::size_t> const&);
-template std::string disagreement(answer const&, batch<double> const&, double const*,
-                                  std::vector<std::size_t> const&);
+#define INSTANTIATE(T)                                                             \
+  template answer reference_answer(batch<T> const&);                               \
+  template std::string disagreement(answer const&, batch<T> const&, double const*, \
+                                    std::vector<std::size_t> const&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+SAGE_BENCH_NARROW_TYPES(INSTANTIATE)
+#undef INSTANTIATE
 
 }  // namespace bench

@@ -12,25 +12,37 @@
 
 #include <optional>
 
+template <>
+inline constexpr bool sage::is_half<bench::bfloat16> = true;
+
 namespace bench {
 
-/// Any of the library's executors, chosen at run time, so that each loss is compiled once.
+/// Any of the library's executors, chosen at run time, so that each loss is compiled once; or one as a framework with OpenMP
+/// may write it: each thread of its region runs `simd` on a part of the rows.
 struct any_executor {
   std::string name;
   sage::exec::isa level = sage::exec::isa::best;
   bool is_scalar = false;
   std::optional<sage::exec::threads> threads = std::nullopt;
+  parallel_region region = nullptr;  // and its threads:
+  int region_threads = 1;
+
+  int thread_count() const { return threads ? threads->size() : region_threads; }
 
   template <class Problem>
   void operator()(Problem const& p) const {
     if (threads) return (*threads)(p);
+    if (region != nullptr)
+      return region(region_threads, [&p](int thread, int count) {
+        sage::exec::simd{}(p, p.rows * thread / count, p.rows * (thread + 1) / count);
+      });
     if (is_scalar) return sage::exec::scalar{}(p);
     sage::exec::simd{.level = level}(p);
   }
 };
 
 /// "sage" is the default executor with the processor's widest instructions; beside it the narrower ones, one element
-/// after the other, and threads.
+/// after the other, its own threads and a host's.
 inline std::vector<any_executor> sage_executors(settings const& s, bool every) {
   using sage::exec::isa;
   std::vector<any_executor> r{{.name = "sage"}};
@@ -43,10 +55,14 @@ inline std::vector<any_executor> sage_executors(settings const& s, bool every) {
     if (n == s.threads || n % 2 == 0 || n == 1)
       if (n > 1)
         r.push_back({.name = "sage " + std::to_string(n) + " threads", .threads = sage::exec::threads{n}});
+  if (s.openmp != nullptr && s.threads > 1)
+    r.push_back({.name = "sage in OpenMP, " + std::to_string(s.threads) + " threads",
+                 .region = s.openmp,
+                 .region_threads = s.threads});
   return r;
 }
 
-/// Raw pointers on one executor.
+/// Raw pointers on one executor. Narrow types have value and gradients alone, for the compiler's time.
 template <class T>
 provider sage_on(any_executor const& e, batch<T>& b) {
   workload const& w = b.what;
@@ -58,37 +74,51 @@ provider sage_on(any_executor const& e, batch<T>& b) {
   auto const how = w.mode;
   switch (w.loss) {
     case loss::triplet:
-      return with([e, how](auto const& x, auto const& g) -> double {
-        if (how == mode::value) return sage_triplet(e, x[0], x[1], x[2]).value;
-        if (how == mode::value_and_grad)
-          return sage_triplet.value_and_grad(e, x[0], x[1], x[2], g[0], g[1], g[2]).value;
-        sage_triplet.backward(e, T(1), x[0], x[1], x[2], g[0], g[1], g[2]);
-        return 0;
+      return with([=](auto const& x, auto const& g) -> double {
+        if constexpr (!is_narrow<T>) {
+          if (how == mode::value) return sage_triplet(e, x[0], x[1], x[2]).value;
+          if (how == mode::backward) {
+            sage_triplet.backward(e, T(1), x[0], x[1], x[2], g[0], g[1], g[2]);
+            return 0;
+          }
+        }
+        return sage_triplet.value_and_grad(e, x[0], x[1], x[2], g[0], g[1], g[2]).value;
       });
     case loss::consistency:
-      return with([e, how](auto const& x, auto const& g) -> double {
-        if (how == mode::value) return sage_consistency(e, x[0], x[1]).value;
-        if (how == mode::value_and_grad)
-          return sage_consistency.value_and_grad(e, x[0], x[1], g[0], g[1]).value;
-        sage_consistency.backward(e, T(1), x[0], x[1], g[0], g[1]);
-        return 0;
+      return with([=](auto const& x, auto const& g) -> double {
+        if constexpr (!is_narrow<T>) {
+          if (how == mode::value) return sage_consistency(e, x[0], x[1]).value;
+          if (how == mode::backward) {
+            sage_consistency.backward(e, T(1), x[0], x[1], g[0], g[1]);
+            return 0;
+          }
+        }
+        return sage_consistency.value_and_grad(e, x[0], x[1], g[0], g[1]).value;
       });
     case loss::cross_entropy:
-      return with([e, how, &labels](auto const& x, auto const& g) -> double {
-        if (how == mode::value) return sage_cross_entropy(e, x[0], labels).value;
-        if (how == mode::value_and_grad)
-          return sage_cross_entropy.value_and_grad(e, x[0], labels, g[0]).value;
-        sage_cross_entropy.backward(e, T(1), x[0], labels, g[0]);
-        return 0;
+      return with([=, &labels](auto const& x, auto const& g) -> double {
+        if constexpr (!is_narrow<T>) {
+          if (how == mode::value) return sage_cross_entropy(e, x[0], labels).value;
+          if (how == mode::backward) {
+            sage_cross_entropy.backward(e, T(1), x[0], labels, g[0]);
+            return 0;
+          }
+        }
+        return sage_cross_entropy.value_and_grad(e, x[0], labels, g[0]).value;
       });
     case loss::sage:
-      return with([e, how, &labels](auto const& x, auto const& g) -> double {
+      return with([=, &labels](auto const& x, auto const& g) -> double {
         auto const z = sage::views(x[0], x[1], x[2]), h = sage::views(x[3], x[4], x[5]);
-        if (how == mode::value) return sage_complete(e, z, h, labels).value;
-        auto const d_z = sage::views(g[0], g[1], sage::skip), d_h = sage::views(g[2], g[3], g[4]);
-        if (how == mode::value_and_grad) return sage_complete.value_and_grad(e, z, h, labels, d_z, d_h).value;
-        sage_complete.backward(e, T(1), z, h, labels, d_z, d_h);
-        return 0;
+        auto const d_z = sage::views(g[0], g[1], sage::skip);
+        auto const d_h = sage::views(g[2], g[3], g[4]);
+        if constexpr (!is_narrow<T>) {
+          if (how == mode::value) return sage_complete(e, z, h, labels).value;
+          if (how == mode::backward) {
+            sage_complete.backward(e, T(1), z, h, labels, d_z, d_h);
+            return 0;
+          }
+        }
+        return sage_complete.value_and_grad(e, z, h, labels, d_z, d_h).value;
       });
     case loss::blur_pair: {
       sage::saliency_pair<sage::gaussian_blur> const pair{{.sigma = w.sigma}};
@@ -108,10 +138,10 @@ template <class T>
 void add_sage(providers& list, batch<T>& b, settings const& s) {
   bool const is_growth = !b.what.family.empty(), every = s.shapes != selection::quick && !is_growth;
   for (auto const& e : sage_executors(s, every)) {
-    if (is_growth && e.threads && b.what.family != "threads") continue;
+    if (is_growth && e.thread_count() > 1 && (e.region != nullptr || b.what.family != "threads")) continue;
     if (e.is_scalar && b.what.loss == loss::blur_pair) continue;  // a second for each call
     list.push_back(sage_on(e, b));
-    list.back().threads = e.threads ? e.threads->size() : 1;
+    list.back().threads = e.thread_count();
   }
 }
 

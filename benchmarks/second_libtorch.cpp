@@ -47,7 +47,9 @@ class opened : public opened_workload {
     to.write(reinterpret_cast<char const*>(&value), sizeof value);
     for (std::size_t const output : written(batch_)) {
       auto const& x = batch_.sets[0].outputs[output];
-      to.write(reinterpret_cast<char const*>(x.data), std::streamsize(std::size_t(x.size()) * sizeof(T)));
+      std::vector<std::conditional_t<is_narrow<T>, float, T>> const numbers(x.data, x.data + x.size());
+      to.write(reinterpret_cast<char const*>(numbers.data()),
+               std::streamsize(numbers.size() * sizeof(numbers[0])));
     }
     if (!to.flush()) throw std::runtime_error("cannot write to " + folder_);
   }
@@ -73,10 +75,10 @@ class opened : public opened_workload {
 std::unique_ptr<opened_workload> open(std::string const& name, std::size_t sets, int threads,
                                       std::string const& folder) {
   for (auto const& w : all_workloads())
-    if (name_of(w) == name) {
-      if (w.is_double) return std::make_unique<opened<double>>(w, sets, threads, folder);
-      return std::make_unique<opened<float>>(w, sets, threads, folder);
-    }
+    if (name_of(w) == name)
+      return with_element(w, [&]<class T>(std::type_identity<T>) -> std::unique_ptr<opened_workload> {
+        return std::make_unique<opened<T>>(w, sets, threads, folder);
+      });
   throw std::runtime_error("no workload " + name);
 }
 

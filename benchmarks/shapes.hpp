@@ -28,8 +28,8 @@ inline index bytes_of(loss l, index n, index d, index k) {
   return n * per_row * 4;
 }
 
-inline workload with(workload w, bool is_double, std::string family = "") {
-  w.is_double = is_double;
+inline workload with(workload w, element_kind element = element_kind::float32, std::string family = "") {
+  w.element = element;
   w.family = std::move(family);
   w.beyond_cache = w.loss != loss::blur_pair && w.mode != mode::backward &&
                    bytes_of(w.loss, w.rows, w.length, w.classes) >= large_bytes;
@@ -61,18 +61,18 @@ inline constexpr double limit_target = 0.9, adapter_target = 1.02, threads_targe
 
 inline std::vector<workload> quick_workloads() {
   auto const both = mode::value_and_grad;
-  workload rotated = with(rows_of(loss::triplet, both, 256, 2048, 0), false);
+  workload rotated = with(rows_of(loss::triplet, both, 256, 2048, 0));
   rotated.beyond_cache = true;
-  return {with(rows_of(loss::triplet, both, 256, 2048, 0), false),
+  return {with(rows_of(loss::triplet, both, 256, 2048, 0)),
           rotated,
-          with(rows_of(loss::consistency, both, 256, 0, 1000), false),
-          with(rows_of(loss::consistency, both, 256, 0, 10), false),
-          with(rows_of(loss::consistency, both, 256, 0, 2), false),
-          with(rows_of(loss::consistency, both, 4096, 0, 1000), false),
-          with(images_of(32, 3, 224, 224, 4), false),
-          with(images_of(32, 3, 224, 224, 10), false),
-          with(rows_of(loss::sage, both, 64, 512, 5), false),
-          with(rows_of(loss::sage, both, 256, 2048, 1000), false)};
+          with(rows_of(loss::consistency, both, 256, 0, 1000)),
+          with(rows_of(loss::consistency, both, 256, 0, 10)),
+          with(rows_of(loss::consistency, both, 256, 0, 2)),
+          with(rows_of(loss::consistency, both, 4096, 0, 1000)),
+          with(images_of(32, 3, 224, 224, 4)),
+          with(images_of(32, 3, 224, 224, 10)),
+          with(rows_of(loss::sage, both, 64, 512, 5)),
+          with(rows_of(loss::sage, both, 256, 2048, 1000))};
 }
 
 /// Curves: how the time grows with each extent, and with threads.
@@ -80,50 +80,73 @@ inline std::vector<workload> growth_workloads() {
   std::vector<workload> r;
   auto const both = mode::value_and_grad;
   for (index n = 8; n <= 8192; n *= 4) {
-    r.push_back(with(rows_of(loss::triplet, both, n, 512, 0), false, "growth_N"));
-    r.push_back(with(rows_of(loss::consistency, both, n, 0, 10), false, "growth_N"));
-    r.push_back(with(rows_of(loss::sage, both, n, 512, 2), false, "growth_batch"));
+    r.push_back(with(rows_of(loss::triplet, both, n, 512, 0), element_kind::float32, "growth_N"));
+    r.push_back(with(rows_of(loss::consistency, both, n, 0, 10), element_kind::float32, "growth_N"));
+    r.push_back(with(rows_of(loss::sage, both, n, 512, 2), element_kind::float32, "growth_batch"));
   }
   for (index d = 16; d <= 16384; d *= 4)
-    r.push_back(with(rows_of(loss::triplet, both, 256, d, 0), false, "growth_D"));
+    r.push_back(with(rows_of(loss::triplet, both, 256, d, 0), element_kind::float32, "growth_D"));
   for (index k = 2; k <= 32768; k *= 4)
-    r.push_back(with(rows_of(loss::consistency, both, 256, 0, k), false, "growth_K"));
-  r.push_back(with(rows_of(loss::triplet, both, 1024, 512, 0), false, "threads"));
-  r.push_back(with(rows_of(loss::consistency, both, 1024, 0, 1000), false, "threads"));
-  r.push_back(with(images_of(32, 3, 224, 224, 4), false, "threads"));
+    r.push_back(with(rows_of(loss::consistency, both, 256, 0, k), element_kind::float32, "growth_K"));
+  r.push_back(with(rows_of(loss::triplet, both, 1024, 512, 0), element_kind::float32, "threads"));
+  r.push_back(with(rows_of(loss::consistency, both, 1024, 0, 1000), element_kind::float32, "threads"));
+  r.push_back(with(images_of(32, 3, 224, 224, 4), element_kind::float32, "threads"));
   for (auto& w : r) w.beyond_cache = false;
+  return r;
+}
+
+/// The shapes with targets, and cross entropy, in the narrow types. A mean over many rows and classes has gradients that
+/// half rounds to 0: whether those are right, the shapes of few classes say, and bfloat16.
+inline std::vector<workload> narrow_workloads() {
+  std::vector<workload> r;
+  auto const both = mode::value_and_grad;
+  for (auto const element : {element_kind::half, element_kind::bfloat16}) {
+#if !SAGE_BENCH_FLOAT16
+    if (element == element_kind::half) continue;
+#endif
+    r.push_back(with(rows_of(loss::triplet, both, 256, 2048, 0), element));
+    for (index const k : {2, 10, 1000})
+      r.push_back(with(rows_of(loss::consistency, both, 256, 0, k), element));
+    for (index const k : {10, 1000})
+      r.push_back(with(rows_of(loss::cross_entropy, both, 256, 0, k), element));
+    r.push_back(with(rows_of(loss::sage, both, 64, 512, 5), element));
+    r.push_back(with(rows_of(loss::sage, both, 256, 2048, 1000), element));
+    r.push_back(with(images_of(32, 3, 224, 224, 4), element));
+  }
   return r;
 }
 
 inline std::vector<workload> all_workloads() {
   std::vector<workload> r;
-  for (bool const is_double : {false, true}) {
+  for (auto const element : {element_kind::float32, element_kind::float64}) {
     for (mode const m : {mode::value, mode::value_and_grad, mode::backward}) {
-      if (is_double && m != mode::value_and_grad) continue;
-      for (auto const& s : embeddings) r.push_back(with(rows_of(loss::triplet, m, s[0], s[1], 0), is_double));
+      if (element == element_kind::float64 && m != mode::value_and_grad) continue;
+      for (auto const& s : embeddings) r.push_back(with(rows_of(loss::triplet, m, s[0], s[1], 0), element));
       if (m != mode::backward) {
-        r.push_back(with(rows_of(loss::triplet, m, 256, 2048, 0), is_double));
+        r.push_back(with(rows_of(loss::triplet, m, 256, 2048, 0), element));
         r.back().beyond_cache = true;
       }
       for (auto const l : {loss::consistency, loss::cross_entropy})
-        for (auto const& s : logits) r.push_back(with(rows_of(l, m, s[0], 0, s[1]), is_double));
-      for (auto const& s : complete) r.push_back(with(rows_of(loss::sage, m, s[0], s[1], s[2]), is_double));
+        for (auto const& s : logits) r.push_back(with(rows_of(l, m, s[0], 0, s[1]), element));
+      for (auto const& s : complete) r.push_back(with(rows_of(loss::sage, m, s[0], s[1], s[2]), element));
     }
   }
   for (auto const& s : images)
-    for (double const sigma : sigmas) r.push_back(with(images_of(s[0], s[1], s[2], s[3], sigma), false));
+    for (double const sigma : sigmas) r.push_back(with(images_of(s[0], s[1], s[2], s[3], sigma)));
 
+  for (auto const& w : narrow_workloads()) r.push_back(w);
   for (auto const& w : growth_workloads()) r.push_back(w);
   return r;
 }
-/// Every loss, mode and element type, at the shapes that cost little; and all that --quick times.
+/// Every loss, mode and element type, at the shapes that cost little; all that --quick times, and the narrow types.
 inline std::vector<workload> smoke_workloads() {
   auto r = quick_workloads();
   for (auto const& w : all_workloads()) {
+    bool const is_narrow = w.element == element_kind::half || w.element == element_kind::bfloat16;
     bool const is_small = w.loss == loss::blur_pair
                               ? w.length <= 64
                               : bytes_of(w.loss, w.rows, w.length, w.classes) < (4 << 20);
-    if (w.family.empty() && !w.beyond_cache && is_small) r.push_back(w);
+    if (w.family.empty() && !w.beyond_cache && (is_small || is_narrow)) r.push_back(w);
   }
   return r;
 }

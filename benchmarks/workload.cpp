@@ -57,6 +57,7 @@ std::size_t set_bytes(layout const& l) {
 /// independent. Images and maps are uniform.
 template <class T>
 void fill(workload const& w, std::vector<operand<T>> const& inputs) {
+  using A = arithmetic_t<T>;
   std::mt19937 bits(42);
   std::normal_distribution<float> normal;
   std::uniform_real_distribution<float> uniform;
@@ -68,13 +69,13 @@ void fill(workload const& w, std::vector<operand<T>> const& inputs) {
     bool const is_minus = (w.loss == loss::triplet && k == 2) || (w.loss == loss::sage && k == 5);
     for (index i = 0; i < x.size(); ++i) {
       if (w.loss == loss::blur_pair) {
-        x.data[i] = uniform(bits);
+        x.data[i] = T(uniform(bits));
       } else if (is_near) {
-        x.data[i] = inputs[k - 1].data[i] + T(0.5f * normal(bits));
+        x.data[i] = T(A(inputs[k - 1].data[i]) + A(0.5f * normal(bits)));
       } else if (is_minus) {  // at the distance of x⁺, give or take the margin: hinges of both kinds
-        x.data[i] = inputs[k - 2].data[i] + T((i / x.columns % 2 == 0 ? 0.3f : 1.f) * normal(bits));
+        x.data[i] = T(A(inputs[k - 2].data[i]) + A((i / x.columns % 2 == 0 ? 0.3f : 1.f) * normal(bits)));
       } else {
-        x.data[i] = normal(bits);
+        x.data[i] = T(normal(bits));
       }
     }
   }
@@ -85,9 +86,10 @@ void fill(workload const& w, std::vector<operand<T>> const& inputs) {
 std::string name_of(workload const& w) {
   static char const* const losses[] = {"triplet", "consistency", "cross_entropy", "sage", "blur_pair"};
   static char const* const modes[] = {"value", "value_and_grad", "backward", "pair"};
+  static char const* const elements[] = {"/float/", "/double/", "/half/", "/bfloat16/"};
   auto const text = [](index n) { return std::to_string(n); };
   std::string r = w.family.empty() ? "" : w.family + "/";
-  r += std::string(losses[int(w.loss)]) + "/" + modes[int(w.mode)] + (w.is_double ? "/double/" : "/float/");
+  r += std::string(losses[int(w.loss)]) + "/" + modes[int(w.mode)] + elements[int(w.element)];
   switch (w.loss) {
     case loss::triplet:
       r += text(w.rows) + "x" + text(w.length);
@@ -167,11 +169,13 @@ batch<T>::~batch() {
   std::free(memory_);
 }
 
-template std::size_t sets_of<float>(workload const&, std::size_t);
-template std::size_t sets_of<double>(workload const&, std::size_t);
-template class batch<float>;
-template class batch<double>;
-template std::vector<std::size_t> written(batch<float> const&);
-template std::vector<std::size_t> written(batch<double> const&);
+#define INSTANTIATE(T)                                           \
+  template std::size_t sets_of<T>(workload const&, std::size_t); \
+  template class batch<T>;                                       \
+  template std::vector<std::size_t> written(batch<T> const&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+SAGE_BENCH_NARROW_TYPES(INSTANTIATE)
+#undef INSTANTIATE
 
 }  // namespace bench

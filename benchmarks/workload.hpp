@@ -1,8 +1,12 @@
 #pragma once
 
+#include "halves.hpp"
+
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace bench {
@@ -13,12 +17,14 @@ enum class loss { triplet, consistency, cross_entropy, sage, blur_pair };
 /// What is asked of a provider: the value alone; value and all gradients; the gradients for an upstream of 1, where a
 /// framework may have kept what it likes from its forward pass. blur_pair has one, which writes x⁺ and x⁻.
 enum class mode { value, value_and_grad, backward, pair };
+/// The numbers that tensors are of: float, double, _Float16 (half), bfloat16.
+enum class element_kind { float32, float64, half, bfloat16 };
 
 /// One question that is put to every provider.
 struct workload {
   bench::loss loss;
   bench::mode mode;
-  bool is_double = false;
+  element_kind element = element_kind::float32;
   index rows = 0, length = 0, classes = 0;  // N, D, K; for images N, H, W
   index channels = 0;
   double sigma = 0;
@@ -27,6 +33,26 @@ struct workload {
 };
 
 std::string name_of(workload const& w);
+
+/// f(std::type_identity<T>) of the workload's element type.
+template <class F>
+auto with_element(workload const& w, F const& f) {
+  switch (w.element) {
+    case element_kind::float64:
+      return f(std::type_identity<double>{});
+    case element_kind::bfloat16:
+      return f(std::type_identity<bfloat16>{});
+    case element_kind::half:
+#if SAGE_BENCH_FLOAT16
+      return f(std::type_identity<half>{});
+#else
+      throw std::runtime_error(name_of(w) + ": this compiler has no _Float16");
+#endif
+    case element_kind::float32:
+      break;
+  }
+  return f(std::type_identity<float>{});
+}
 
 inline workload rows_of(loss l, mode m, index n, index d, index k) {
   workload w{};

@@ -16,9 +16,9 @@ usage: cmake/run.sh test [ctest arguments]
   demo   builds sage_train and trains small networks on generated images with a planted shortcut, by cross
          entropy, CYBORG, SAGE, and SAGE with inverted maps, three seeds each; results in build/demo. Typed again,
          it goes on after an interruption, or prints the table again; 'demo --restart' trains anew
-  bench  times the losses of SAGE beside LibTorch, PyTorch, Eigen, xtensor, OpenCV and the machine's limits: every shape;
-         --quick: those with targets; --growth: how the time grows with each extent and with threads; --smoke: times
-         nothing, compares the answers. Table on the terminal; JSON and charts in build/bench.
+  bench  times the losses of SAGE beside LibTorch, PyTorch, Eigen, xtensor, OpenCV and the machine's limits: every shape,
+         some 25 minutes; --quick: those with targets, 3 minutes; --growth: how the time grows with each extent and
+         with threads; --smoke: times nothing, compares the answers. Table on the terminal; JSON and charts in build/bench.
          --cuda, first: on a GPU, with nvcc 12 or later, beside a device copy, PyTorch and torch.compile (Triton); exit
          code 77 where there is no GPU or no nvcc
 
