@@ -85,11 +85,15 @@ class across_rows {
                      }
                      return state;
                    });
-    if (count == width && !any_skipped) {
-      store_pack(p_.losses + i, result.loss);
-    } else {
-      for (int l = 0; l < count; ++l)
-        p_.losses[i + l] = any_skipped && skipped[l] ? A(0) : A(result.loss.v[l]);
+    SAGE_UNROLL
+    for (int n = 0; n < losses_of<formula_type>; ++n) {
+      V const& loss = loss_at(result.loss, n);
+      A* const to = p_.losses + n * p_.rows + i;
+      if (count == width && !any_skipped) {
+        store_pack(to, loss);
+      } else {
+        for (int l = 0; l < count; ++l) to[l] = any_skipped && skipped[l] ? A(0) : A(loss.v[l]);
+      }
     }
     if (!p_.with_gradient) return;
 
