@@ -234,17 +234,23 @@ TEST_CASE("Cosine and normalised Euclidean distances keep their digits where row
 }
 
 TEST_CASE("Normalised distances of rows of very different lengths keep their digits") {
-  auto p = pairs(20);
-  for (std::size_t const shorter : {0u, 1u}) {
-    auto q = p;
-    for (auto& x : q.x[shorter]) x = static_cast<float>(x * 1e-3);
-    // The gradient of the short row is 1000 times that of the long one; they are compared one by one.
-    distance_follows(
-        sage::cosine{}, [](row const& u, row const& v) { return cosine_distance(u, v, real(1e-8)); }, q);
-    distance_follows(
-        sage::normalized_euclidean{},
-        [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }, q);
-  }
+  auto const keep_their_digits = [](problem const& p, double length) {
+    for (std::size_t const shorter : {0u, 1u}) {
+      CAPTURE(shorter, length);
+      auto q = p;
+      for (auto& x : q.x[shorter]) x = static_cast<float>(x * length);
+      // The gradient of the short row is 1000 times that of the long one; they are compared one by one.
+      distance_follows(
+          sage::cosine{}, [](row const& u, row const& v) { return cosine_distance(u, v, real(1e-8)); }, q);
+      distance_follows(
+          sage::normalized_euclidean{},
+          [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); }, q);
+    }
+  };
+  keep_their_digits(pairs(20), 1e-3);
+  // Along a row longer than 32, where the norms tell the distance unless rows differ in length above all.
+  keep_their_digits(pairs(40), 1e-3);
+  for (double const length : {0.4, 0.7}) keep_their_digits(near_pairs(40, 1e-1), length);
 }
 
 TEST_CASE(

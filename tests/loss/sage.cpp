@@ -162,6 +162,66 @@ TEST_CASE("The SAGE loss is the weighted sum of its terms, and its gradients are
   }
 }
 
+TEST_CASE(
+    "The SAGE loss is that of its terms alone, at temperatures where they share exponentials and at others") {
+  index_t const rows = 11;
+  auto const sum_of_terms = [&](index_t classes, double temperature, bool extreme, auto const& executor) {
+    CAPTURE(classes, temperature, extreme);
+    std::vector<matrix<float>> z, g, alone;
+    for (std::uint64_t k = 0; k < 2; ++k) {
+      auto const shape = [&](std::vector<matrix<float>>& to, std::vector<double> const& x) {
+        to.emplace_back(rows, classes, arrangement::contiguous, x);
+      };
+      auto values = normal_values(rows * classes, 70 + k, extreme ? 30 : 2);
+      if (extreme)  // classes that the row cannot be, never the label
+        for (std::size_t j = 1; j < values.size(); j += 7)
+          if (j % static_cast<std::size_t>(classes) != 0)
+            values[j] = -std::numeric_limits<double>::infinity();
+      shape(z, values), shape(g, values), shape(alone, values);
+    }
+    std::vector<int> labels;
+    for (index_t i = 0; i < rows; ++i) labels.push_back(extreme ? 0 : static_cast<int>(i % classes));
+    auto const& e = z;  // embeddings without a term
+    sage::sage_loss<> const joined{.temperature = temperature,
+                                   .label_smoothing = extreme ? 0 : 0.125,
+                                   .positive_classification_weight = 0.5,
+                                   .triplet_weight = 0,
+                                   .consistency_weight = 3};
+    auto const r = joined.value_and_grad(executor, sage::views(z[0].view(), z[1].view(), z[1].view()),
+                                         sage::views(e[0].view(), e[0].view(), e[1].view()), labels,
+                                         sage::views(g[0].view(), g[1].view(), sage::skip),
+                                         sage::views(sage::skip, sage::skip, sage::skip));
+
+    sage::cross_entropy_loss const classification{.label_smoothing = extreme ? 0 : 0.125};
+    sage::consistency_loss<> const consistency{.temperature = temperature};
+    std::vector<matrix<float>> d(alone), c(alone);
+    auto const x = classification.value_and_grad(executor, z[0].view(), labels, alone[0].view());
+    auto const plus = classification.value_and_grad(executor, z[1].view(), labels, alone[1].view());
+    auto const same =
+        consistency.value_and_grad(executor, z[0].view(), z[1].view(), d[0].view(), d[1].view());
+    tolerances<float> const tolerance;
+    CHECK(relative(r.classification, real(x.value)) <= tolerance.value);
+    CHECK(relative(r.positive_classification, real(plus.value)) <= tolerance.value);
+    CHECK(relative(r.consistency, real(same.value)) <= tolerance.value);
+    CHECK(r.non_finite == 0);
+    for (std::size_t k = 0; k < 2; ++k) {
+      relative_error error;
+      for (index_t i = 0; i < rows; ++i)
+        for (index_t j = 0; j < classes; ++j)
+          error.add(g[k](i, j), real(k == 0 ? 1 : 0.5) * real(alone[k](i, j)) + 3 * real(d[k](i, j)));
+      CAPTURE(k);
+      CHECK(error.value() <= tolerance.gradient);
+    }
+  };
+  for (double const temperature : {1.0, 1.5, 2.0})
+    for (index_t const classes : {2, 5, 32, 33, 100})
+      for (bool const extreme : {false, true}) {
+        sum_of_terms(classes, temperature, extreme, sage::exec::simd{});
+        sum_of_terms(classes, temperature, extreme, sage::exec::simd{.level = sage::exec::isa::baseline});
+        sum_of_terms(classes, temperature, extreme, sage::exec::scalar{});
+      }
+}
+
 TEST_CASE("The SAGE loss of each sample is the sum of its own terms, and each may have its own upstream") {
   batch const b;
   options const o;
@@ -261,7 +321,8 @@ void agrees_with_its_terms(Loss const& whole, batch b, Executor const& executor)
 }  // namespace
 
 TEST_CASE(
-    "The SAGE loss agrees with its terms run for themselves, whatever their policies and the length of the rows") {
+    "The SAGE loss agrees with its terms run for themselves, whatever their policies and the length of the "
+    "rows") {
   batch const b;
   batch long_rows;
   long_rows.classes = 43;

@@ -49,6 +49,14 @@
 #define SAGE_UNROLL
 #endif
 
+// At the beginning of a function: its products and sums may be rounded once together with those of others, as GCC does
+// everywhere, where the processor can. (Clang would join only what one expression holds.)
+#if defined(__clang__)
+#define SAGE_CONTRACT _Pragma("clang fp contract(fast)")
+#else
+#define SAGE_CONTRACT
+#endif
+
 // nvcc has no vector types: host executors run on the scalar schedules in the sources that it compiles.
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(SAGE_NO_SIMD) && !defined(__CUDACC__)
 #define SAGE_SIMD 1

@@ -134,12 +134,16 @@ class across_rows {
 
     run(typename formula_type::template passes<V>{}, x, [&](auto const& results) SAGE_INLINE_LAMBDA {
       for (int g = 0; g < x.groups; ++g) {
-        V const loss = results[g].loss;
-        if (rows_of(g) == width && !x.any_skipped) {
-          store_pack(p_.losses + i + g * width, loss);
-        } else {
-          for (int l = 0; l < rows_of(g); ++l)
-            p_.losses[i + g * width + l] = x.any_skipped && x.skipped[g][l] ? A(0) : A(loss.v[l]);
+        SAGE_UNROLL
+        for (int n = 0; n < losses_of<formula_type>; ++n) {
+          V const loss = loss_at(results[g].loss, n);
+          A* const to = p_.losses + n * p_.rows + i + g * width;
+          if (rows_of(g) == width && !x.any_skipped) {
+            store_pack(to, loss);
+          } else {
+            for (int l = 0; l < rows_of(g); ++l)
+              to[l] = x.any_skipped && x.skipped[g][l] ? A(0) : A(loss.v[l]);
+          }
         }
       }
       if (!p_.with_gradient) return;

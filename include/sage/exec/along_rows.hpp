@@ -39,6 +39,7 @@ class along_rows {
   using T = typename Problem::element;
   using A = typename Problem::accumulator;
   using formula_type = typename Problem::formula_type;
+  using small = smallest_pack<V>;
   static constexpr int width = lane_traits<V>::width;
   static constexpr int inputs = formula_type::inputs;
   static constexpr int gradients = formula_type::gradients;
@@ -74,12 +75,12 @@ class along_rows {
       auto const& parameters = p_.parameters_of(i);
       strided_row<Problem> const from(p_, i);
       if (parameters.skipped) {
-        p_.losses[i] = A(0);
+        p_.set_losses(i, [](int) { return A(0); });
         if (with_gradient_) write_zeros(from);
         continue;
       }
       row<A> const r{0, parameters.label, A(length_), parameters.upstream};
-      p_.losses[i] = one_row(contiguous(from, scratch.data() + padded_ * kept), r, scratch.data());
+      one_row(i, contiguous(from, scratch.data() + padded_ * kept), r, scratch.data());
       if (with_gradient_ && copies) copy_back(from, scratch.data() + padded_ * (kept + inputs));
     }
     if constexpr (may_stream)
@@ -93,31 +94,38 @@ class along_rows {
     lanes<A*, gradients> out;
   };
 
-  SAGE_INLINE A one_row(memory const& x, row<A> const& r, A* scratch) const {
-    auto const result = run_passes(formula_, r, typename formula_type::template passes<A>{},
-                                   [&](auto const& neutral, auto const&... earlier) SAGE_INLINE_LAMBDA {
-                                     return reduce<std::remove_cvref_t<decltype(neutral)>>(
-                                         x, broadcast_row(r), scratch, broadcast<V>(earlier)...);
-                                   });
-    if (with_gradient_) write(x, broadcast_row(r), scratch, broadcast<V>(result));
-    return result.loss;
+  // What is computed of the whole row is computed in every lane of a small pack, which has neither calls nor branches.
+  SAGE_INLINE void one_row(index_t i, memory const& x, row<A> const& r, A* scratch) const {
+    row<V> const wide = broadcast_row<V>(r);
+    auto const result =
+        run_passes(formula_, broadcast_row<small>(r), typename formula_type::template passes<small>{},
+                   [&]<class State>(State const&, auto const&... earlier) SAGE_INLINE_LAMBDA -> State {
+                     using one = rebind_t<State, A>;
+                     one known{};
+                     if (foretold(formula_, known, first_lane(earlier)...)) return broadcast<small>(known);
+                     return reduce<one>(x, wide, scratch, broadcast<V>(first_lane(earlier))...);
+                   });
+    if (with_gradient_) write(x, wide, scratch, broadcast<V>(first_lane(result)));
+    p_.set_losses(i, [&](int t) SAGE_INLINE_LAMBDA { return loss_at(result.loss, t).v[0]; });
   }
 
   // One pass over the row: independent partial states hide the latency of the additions, and are joined in a fixed
   // order. GCC 12 keeps them in registers only if their subscripts are constants before it unrolls loops.
   template <class State, class... Earlier>
-  SAGE_INLINE State reduce(memory const& x, row<V> const& r, A* scratch, Earlier const&... earlier) const {
+  SAGE_INLINE rebind_t<State, small> reduce(memory const& x, row<V> const& r, A* scratch,
+                                            Earlier const&... earlier) const {
     constexpr int parts = partial_states<rebind_t<State, V>>;
     return reduce_in_parts<State>(std::make_integer_sequence<int, parts>{}, x, r, scratch, earlier...);
   }
 
   template <class State, int... K, class... Earlier>
-  SAGE_INLINE State reduce_in_parts(std::integer_sequence<int, K...>, memory const& x, row<V> const& r,
-                                    A* scratch, Earlier const&... earlier) const {
+  SAGE_INLINE rebind_t<State, small> reduce_in_parts(std::integer_sequence<int, K...>, memory const& x,
+                                                     row<V> const& r, A* scratch,
+                                                     Earlier const&... earlier) const {
     using wide = rebind_t<State, V>;
     constexpr int parts = sizeof...(K);
     bool const fetches_outputs =
-        fetches_before_writing && is_last_pass<sizeof...(Earlier)> && with_gradient_ && !streams_;
+        fetches_before_writing && may_be_last_pass<sizeof...(Earlier)> && with_gradient_ && !streams_;
     auto const visit = [&](wide& state, index_t j, index_t block) SAGE_INLINE_LAMBDA {
       accumulate(formula_, state, load(x, j), at_column(r, j), kept_at(scratch, block), earlier...);
     };
@@ -162,7 +170,7 @@ class along_rows {
       visit(last, tail_start(), full_);
       total = masked(not_yet_done(), last, total);
     }
-    return join_lanes(formula_, total);
+    return join_all_lanes(formula_, total);
   }
 
   template <class Result>
@@ -172,15 +180,31 @@ class along_rows {
     write_gradient(x, r, scratch, result);
   }
 
+  // What lives across the loops of many rows GCC may leave on the stack: loads then wait for stores whose addresses come
+  // from there.
+  template <class X>
+  SAGE_INLINE static void keep_in_register([[maybe_unused]] X& x) noexcept {
+#if defined(__GNUC__) && !defined(__clang__)
+    __asm__("" : "+r"(x));
+#endif
+  }
+
   // The tail first, while its inputs are certainly those given: a gradient may stand in its input's place.
   template <class Result>
   SAGE_INLINE void write_gradient(memory const& x, row<V> const& r, A* scratch, Result const& result) const {
     lanes<V, gradients> tail{};
     if (full_ < length_) tail = gradient_at(x, r, scratch, result, tail_start(), full_);
-    for (index_t j = 0; j < full_; j += width) {
+    memory here = x;
+    SAGE_UNROLL
+    for (int k = 0; k < inputs; ++k) keep_in_register(here.in[k]);
+    SAGE_UNROLL
+    for (int k = 0; k < gradients; ++k) keep_in_register(here.out[k]);
+    index_t end = full_;
+    keep_in_register(end);
+    for (index_t j = 0; j < end; j += width) {
       // Formulas that keep values compute for so long that the next row can be fetched meanwhile.
-      if constexpr (kept > 0) prefetch_next_row(x, j);
-      store(x, j, gradient_at(x, r, scratch, result, j, j));
+      if constexpr (kept > 0) prefetch_next_row(here, j);
+      store(here, j, gradient_at(here, r, scratch, result, j, j));
     }
     if (full_ < length_) store(x, tail_start(), tail);
   }
@@ -222,8 +246,10 @@ class along_rows {
     return gradients * p_.rows * length_ * static_cast<index_t>(sizeof(A)) >= streaming_bytes;
   }
 
+  // The last pass, and the one before it where that tells what the last would sum.
   template <std::size_t Earlier>
-  static constexpr bool is_last_pass = Earlier + 1 == pass_count<typename formula_type::template passes<A>>;
+  static constexpr bool may_be_last_pass = Earlier + (spares_last_pass<formula_type> ? 2 : 1) >=
+                                           pass_count<typename formula_type::template passes<A>>;
 
   // Gradients are written soon after the last pass. Their lines are fetched while it computes, if it computes for long;
   // where it does not, only vectors of 64 bytes write faster than the processor fetches on its own: with those of 32
@@ -262,8 +288,10 @@ class along_rows {
     return (column < broadcast_integer<integers>(length_)) & !(column < broadcast_integer<integers>(full_));
   }
 
-  SAGE_INLINE static row<V> broadcast_row(row<A> const& r) {
-    return {integer_of<V>{}, broadcast_integer<integer_of<V>>(r.label), V(r.length), V(r.upstream)};
+  template <class Lanes>
+  SAGE_INLINE static row<Lanes> broadcast_row(row<A> const& r) {
+    return {integer_of<Lanes>{}, broadcast_integer<integer_of<Lanes>>(r.label), Lanes(r.length),
+            Lanes(r.upstream)};
   }
 
   SAGE_INLINE static row<V> at_column(row<V> const& r, [[maybe_unused]] index_t j) {

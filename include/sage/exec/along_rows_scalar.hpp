@@ -35,7 +35,7 @@ struct along_rows_scalar {
     auto const& parameters = p.parameters_of(i);
     strided_row<Problem> const x(p, i);
     if (parameters.skipped) {
-      p.losses[i] = A(0);
+      p.set_losses(i, [](int) { return A(0); });
       if (p.with_gradient)
         for (index_t j = 0; j < p.length; ++j) store(x, j, {});
       return;
@@ -53,7 +53,7 @@ struct along_rows_scalar {
                                      }
                                      return total;
                                    });
-    p.losses[i] = result.loss;
+    p.set_losses(i, [&](int t) { return loss_at(result.loss, t); });
     if (!p.with_gradient) return;
     for (at.column = 0; at.column < p.length; ++at.column)
       store(x, at.column, gradient(p.formula, load(x, at.column), at, kept_at(scratch, at.column), result));

@@ -25,6 +25,23 @@ struct row_parameters {
   bool skipped = false;  // loss 0 and gradients 0, whatever the operands hold
 };
 
+/// How many losses a formula has of a row: one, unless it says `static constexpr int losses = n`.
+template <class Formula>
+inline constexpr int losses_of = 1;
+template <class Formula>
+  requires requires { Formula::losses; }
+inline constexpr int losses_of<Formula> = Formula::losses;
+
+/// The loss numbered t of those of a formula's result.
+template <class V>
+SAGE_HD SAGE_INLINE V const& loss_at(V const& loss, int) noexcept {
+  return loss;
+}
+template <class V, int N>
+SAGE_HD SAGE_INLINE V const& loss_at(lanes<V, N> const& losses, int t) noexcept {
+  return losses[t];
+}
+
 /// A formula bound to the rows of tensors: all that an executor needs to know.
 template <class Formula, class T>
 struct row_problem {
@@ -37,11 +54,17 @@ struct row_problem {
   index_t length = 0;  // D
   lanes<rows_view<T const>, Formula::inputs> in{};
   lanes<gradient_rows<T>, Formula::gradients> out{};
-  bool with_gradient = false;                                // is any gradient wanted?
-  accumulator* losses = nullptr;                             // (N) loss of every row, written
-  row_parameters<accumulator> const* parameters = nullptr;   // (N), or null: `uniform` serves every row
+  bool with_gradient = false;     // is any gradient wanted?
+  accumulator* losses = nullptr;  // (N) loss of every row, written; (n,N) where a formula has n
+  row_parameters<accumulator> const* parameters = nullptr;  // (N), or null: `uniform` serves every row
   row_parameters<accumulator> uniform{};
 
+  /// Writes the losses of row i: each(t) is the loss numbered t.
+  template <class Each>
+  SAGE_HD SAGE_INLINE void set_losses(index_t i, Each const& each) const {
+    SAGE_UNROLL
+    for (int t = 0; t < losses_of<Formula>; ++t) losses[t * rows + i] = each(t);
+  }
   SAGE_HD SAGE_INLINE row_parameters<accumulator> const& parameters_of(index_t i) const noexcept {
     return parameters ? parameters[i] : uniform;
   }

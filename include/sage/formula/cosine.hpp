@@ -19,13 +19,8 @@ struct one_minus_cosine {
   SAGE_HD SAGE_INLINE static unit_slope<V> slope(V const& squares, V const& upstream, unit_scales<V> const& p) {
     // Along a long row: û·(û − v̂) = 1 − û·v̂ = d. A short one takes −v̂ = (û − v̂) − û.
     V const d = value(squares, p);
-    return {upstream * p.u,
-            upstream * p.v,
-            (p.is_long_u * d + (V(1) - p.is_long_u)) * p.u,
-            (p.is_long_v * d + (V(1) - p.is_long_v)) * p.v,
-            p.longer,
-            p.rest_u,
-            p.rest_v};
+    return p.slope(V(upstream * p.u), V(upstream * p.v), V((p.is_long_u * d + (V(1) - p.is_long_u)) * p.u),
+                   V((p.is_long_v * d + (V(1) - p.is_long_v)) * p.v));
   }
 };
 

@@ -58,7 +58,11 @@ struct cross_entropy_formula {
     V const x = z[0] - m.z;
     V const e = math::exp_of_product(x, math::exponent_factor_of<V>(1));
     kept_here.set(0, e);
-    auto const here = r.at_label();
+    add(a, r.at_label(), x, e);
+  }
+  /// One class: is it the label, z − max and its exponential.
+  template <class Mask, class V>
+  SAGE_HD SAGE_INLINE static void add(sums<V>& a, Mask const& here, V const& x, V const& e) {
     a.others = a.others + math::select(here, V(0), e);
     a.at_label = a.at_label + math::select(here, x, V(0));
     a.shifted = a.shifted + x;
@@ -88,9 +92,13 @@ struct cross_entropy_formula {
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE lanes<V, 1> gradient(lanes<V, 1> const&, row<V> const& r, Kept const& kept_here,
                                            result<V> const& s) const {
-    V const p = kept_here[0] * s.normalizer;
+    return {{gradient_of(kept_here[0], r.at_label(), s)}};
+  }
+  template <class Mask, class V>
+  SAGE_HD SAGE_INLINE V gradient_of(V const& e, Mask const& here, result<V> const& s) const {
+    V const p = e * s.normalizer;
     V const at_label = V(scalar_of<V>(label_smoothing)) - s.label_gap;  // p_y − (1 − ε)
-    return {{s.scale * (math::select(r.at_label(), at_label, p) - s.uniform)}};
+    return s.scale * (math::select(here, at_label, p) - s.uniform);
   }
 };
 

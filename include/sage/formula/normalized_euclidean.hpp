@@ -22,13 +22,8 @@ struct distance_of_units {
     V const c = math::select(d > V(0), upstream / d, d * V(0));
     V const half = V(scalar_of<V>(0.5));
     V const excess = p.length_u - p.length_v;
-    return {c * p.u,
-            c * p.v,
-            p.is_long_u * half * (squares + excess) * p.u,
-            p.is_long_v * half * (squares - excess) * p.v,
-            p.longer,
-            p.rest_u,
-            p.rest_v};
+    return p.slope(V(c * p.u), V(c * p.v), V(p.is_long_u * half * (squares + excess) * p.u),
+                   V(p.is_long_v * half * (squares - excess) * p.v));
   }
 };
 

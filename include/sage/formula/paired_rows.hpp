@@ -5,6 +5,8 @@
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
 
+#include <concepts>
+
 namespace sage {
 SAGE_ABI_BEGIN
 
@@ -12,6 +14,14 @@ SAGE_ABI_BEGIN
 template <class Distance>
 concept two_pass_distance = requires {
   typename Distance::template first<float>;
+};
+
+/// May the first pass tell the sums of the second, so that this is spared?
+template <class Distance, class V>
+concept foretelling_distance = two_pass_distance<Distance> &&
+    requires(Distance const& d, typename Distance::template sums<V>& s,
+             typename Distance::template prepared<V> const& p) {
+  { d.foretold(s, p) } -> std::same_as<bool>;
 };
 
 namespace detail {
@@ -24,6 +34,7 @@ template <class Distance, int Inputs, int Pairs>
 struct paired_rows {
   static constexpr int inputs = Inputs, gradients = Inputs, pairs = Pairs;
   static constexpr bool uses_column = false;
+  static constexpr bool spares_last_pass = foretelling_distance<Distance, float>;
   SAGE_HD static constexpr int first_of(int pair) noexcept { return pair < 2 ? 0 : 1; }
   SAGE_HD static constexpr int second_of(int pair) noexcept { return pair < 1 ? 1 : 2; }
 
@@ -31,8 +42,10 @@ struct paired_rows {
 
   template <class V>
   struct firsts {
-    static constexpr int partial_states = Pairs == 3 ? 1 : 2;
-    lanes<typename Distance::template first<V>, Pairs> pair = repeated<Pairs>(typename Distance::template first<V>{});
+    static constexpr int partial_states =
+        Pairs == 1 ? 2 : 1;  // seven sums of two pairs: twice as many need memory
+    lanes<typename Distance::template first<V>, Pairs> pair =
+        repeated<Pairs>(typename Distance::template first<V>{});
   };
   template <class V>
   struct prepared {
@@ -41,7 +54,8 @@ struct paired_rows {
   template <class V>
   struct sums {
     static constexpr int partial_states = Pairs == 3 ? 2 : 4;
-    lanes<typename Distance::template sums<V>, Pairs> pair = repeated<Pairs>(typename Distance::template sums<V>{});
+    lanes<typename Distance::template sums<V>, Pairs> pair =
+        repeated<Pairs>(typename Distance::template sums<V>{});
   };
   template <class V>
   struct slopes {
@@ -75,6 +89,16 @@ struct paired_rows {
     SAGE_UNROLL
     for (int k = 0; k < Pairs; ++k) r.pair[k] = distance.prepare(a.pair[k]);
     return r;
+  }
+
+  /// Have the first passes of all distances told the sums of the second, which then are set?
+  template <class V>
+  requires foretelling_distance<Distance, V> SAGE_HD SAGE_INLINE bool foretold(sums<V>& a,
+                                                                               prepared<V> const& p) const {
+    bool all = true;
+    SAGE_UNROLL
+    for (int k = 0; k < Pairs; ++k) all = distance.foretold(a.pair[k], p.pair[k]) && all;
+    return all;
   }
 
   template <class V, class... Prepared>

@@ -51,6 +51,8 @@ struct softmax_divergence {
   static constexpr int inputs = 2, gradients = 2;
   static constexpr int own_kept = uses_log_ratio ? 4 : 3;  // p̃, q̃, d, x
   static constexpr int kept = own_kept + detail::kept_by_divergence<Divergence>;
+  /// Do p and q stand in the place of p̃ and q̃ from the last pass on? They do where the divergence works in steps.
+  static constexpr bool keeps_probabilities = detail::prepares<Divergence>;
   static constexpr bool hinged = false;
   static constexpr bool uses_column = false;
 
@@ -85,7 +87,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct sums {
-    static constexpr int partial_states = 1, steps = detail::prepares<Divergence> ? 2 : 1;
+    static constexpr int partial_states = 1, steps = keeps_probabilities ? 2 : 1;
     typename Divergence::template sums<V> of{};
   };
   template <class V>
@@ -173,7 +175,7 @@ struct softmax_divergence {
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, lanes<V, 2> const&, row<V> const&, Kept const& kept_here,
                                       shifts<V> const&, normalizers<V> const& n) const {
     probability_pair<V> const c = pair_of(kept_here, n);
-    if constexpr (detail::prepares<Divergence>) {
+    if constexpr (keeps_probabilities) {
       kept_here.set(0, c.p);
       kept_here.set(1, c.q);
     }
@@ -211,7 +213,7 @@ struct softmax_divergence {
   SAGE_HD SAGE_INLINE lanes<V, 2> gradient(lanes<V, 2> const&, row<V> const&, Kept const& kept_here,
                                            result<V> const& r) const {
     probability_pair<V> c;
-    if constexpr (detail::prepares<Divergence>) {
+    if constexpr (keeps_probabilities) {
       c = {kept_here[0], kept_here[1], V(0), V(0), V(0)};
     } else {
       c = pair_of(kept_here, r.norm);

@@ -12,80 +12,104 @@ namespace detail {
 /// Two rows scaled to unit length, û = u / max(‖u‖, eps), and their difference without the rounding errors of
 /// the unit vectors, which near rows would consist of:
 ///
-///   û − v̂ = (u − v)/L + w (1/‖u‖ − 1/‖v‖),   L the longer norm, w the shorter row
-///   1/‖u‖ − 1/‖v‖ = e/(‖u‖ ‖v‖ (‖u‖ + ‖v‖)),   e = ‖v‖² − ‖u‖² = Σ (v − u)(v + u)
+///   û − v̂ = (u − v)/‖u‖ + v (1/‖u‖ − 1/‖v‖)             where neither norm is more than twice the other,
+///           (u − v ‖u‖/‖v‖)/‖u‖                          elsewhere
+///   1/‖u‖ − 1/‖v‖ = e/(‖u‖ ‖v‖ (‖u‖ + ‖v‖)),   e = ‖v‖² − ‖u‖² = ‖u − v‖² − 2 u·(u − v)
+///
+/// The sums of these tell Σ (û − v̂)² too, of rows that differ less in length than in direction:
+///
+///   ‖û − v̂‖² = (‖u − v‖² − (‖u‖ − ‖v‖)²)/(‖u‖ ‖v‖)
+///
+/// loses no more than a bit where the subtrahend is at most half of ‖u − v‖².
 ///
 /// A row shorter than eps is divided by eps, as in torch.nn.functional.normalize, and has no projection. One whose
 /// square overflows (1.8e19 in float) has û = 0, as there, and gradient 0.
 template <class V>
 struct unit_norms {
   V u = V(0), v = V(0);  // Σ u², Σ v²
-  V excess = V(0);       // Σ (v − u)(v + u)
+  V apart = V(0);        // Σ (u − v)²
+  V along = V(0);        // Σ u (u − v)
 
   SAGE_HD SAGE_INLINE void accumulate(V const& x, V const& y) {
+    V const d = math::rounded(V(x - y));
     u = u + x * x;
     v = v + y * y;
-    excess = excess + (y - x) * (y + x);
+    apart = apart + d * d;
+    along = along + x * d;
   }
   SAGE_HD SAGE_INLINE void combine(unit_norms const& b) {
     u = u + b.u;
     v = v + b.v;
-    excess = excess + b.excess;
+    apart = apart + b.apart;
+    along = along + b.along;
+  }
+};
+
+/// What the gradients of a function of ‖û − v̂‖² need: c_u ((û − v̂) − along_u û) and c_v ((v̂ − û) − along_v
+/// v̂), as multiples of the rows and of one difference of them, u − ratio v.
+template <class V>
+struct unit_slope {
+  V ratio;
+  V apart_u, own_u;
+  V apart_v, own_v;
+
+  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& x, V const& y) const {
+    V const d = math::rounded(V(x - ratio * y));
+    return {{apart_u * d + own_u * x, apart_v * d + own_v * y}};
   }
 };
 
 template <class V>
 struct unit_scales {
   V u, v;                  // 1 / max(norm, eps)
-  V longer;                // 1 / L
-  V rest_u, rest_v;        // 1/‖u‖ − 1/‖v‖ for the shorter row, 0 for the longer
+  V ratio;                 // û − v̂ = (x − ratio y) u + rest y, of the rows x and y
+  V rest;                  // 1/‖u‖ − 1/‖v‖, 0 for the second form
+  V from_u;                // û − v̂ = (x − ratio y) from_u + rest x
   V length_u, length_v;    // ‖û‖²: 1, less for a row shorter than eps, 0 where the norm overflows
   V is_long_u, is_long_v;  // 1, or 0 for a row shorter than eps
+  V squares;               // Σ (û − v̂)², or −1 where the norms do not tell
 
   SAGE_HD SAGE_INLINE V difference(V const& x, V const& y) const {
-    return longer * math::rounded(x - y) + (rest_u * x + rest_v * y);
+    return u * math::rounded(V(x - ratio * y)) + rest * y;
+  }
+  /// `along` are û·(û − v̂) and v̂·(v̂ − û), times 1 / max(norm, eps) of their rows.
+  SAGE_HD SAGE_INLINE unit_slope<V> slope(V const& c_u, V const& c_v, V const& along_u,
+                                          V const& along_v) const {
+    return {ratio, c_u * from_u, c_u * (rest - along_u), -(c_v * u), -(c_v * (rest + along_v))};
   }
 };
 
 template <class V>
 SAGE_HD SAGE_INLINE unit_scales<V> scales_of(unit_norms<V> const& a, double eps) {
   using math::sqrt;
-  V const zero = V(0), one = V(1), floor = V(scalar_of<V>(eps));
+  V const zero = V(0), one = V(1), two = V(2), floor = V(scalar_of<V>(eps));
   V const norm_u = sqrt(a.u), norm_v = sqrt(a.v);
   auto const short_u = norm_u < floor, short_v = norm_v < floor;
   unit_scales<V> s;
   s.u = one / math::select(short_u, floor, norm_u);
   s.v = one / math::select(short_v, floor, norm_v);
-  auto const v_longer = s.v < s.u;
-  s.longer = math::select(v_longer, s.v, s.u);
-  // Where a norm is not the row's own, or has overflowed, the difference of the scales is all there is.
-  V const near = a.excess / (norm_u + norm_v) * s.longer * math::select(v_longer, s.u, s.v);
-  V const plain = math::select(math::magnitude(a.excess) < math::infinity<V>(), near, s.u - s.v);
-  V const rest = math::select(short_u, s.u - s.v, math::select(short_v, s.u - s.v, plain));
-  s.rest_u = math::select(v_longer, rest, zero);
-  s.rest_v = math::select(v_longer, zero, rest);
+  V const excess = (a.apart - a.along) - a.along;
+  V const longer_by = excess / (norm_u + norm_v);  // ‖v‖ − ‖u‖
+  // Where a norm is not the row's own, or has overflowed, the scales are all there is; û = 0 leaves −v̂.
+  auto const own = (!short_u) & (!short_v) & (math::magnitude(excess) < math::infinity<V>());
+  auto const alike = own & (s.u < two * s.v) & (s.v < two * s.u);
+  auto const some_u = s.u > zero;
+  V const ratio = math::smaller(V(s.v / math::select(some_u, s.u, one)), math::largest_number<V>());
+  s.ratio = math::select(alike | (!some_u), one, ratio);
+  s.rest = math::select(alike, V(longer_by * s.u * s.v), math::select(some_u, zero, V(-s.v)));
+  s.from_u = math::select(alike, s.v, s.u);
+  V const radial = longer_by * longer_by,
+          enough = math::smallest_normal<V>() / V(limits<scalar_of<V>>::epsilon());
+  auto const told = own & (two * radial < a.apart) & (enough < a.apart);
+  s.squares = math::select(told, V((a.apart - radial) * s.u * s.v), V(-one));
   V const x = norm_u * s.u, y = norm_v * s.v;
   // A norm that has overflowed leaves û = 0.
-  s.length_u = math::select(short_u, x * x, math::select(s.u > zero, one, zero));
-  s.length_v = math::select(short_v, y * y, math::select(s.v > zero, one, zero));
+  s.length_u = math::select(short_u, V(x * x), math::select(s.u > zero, one, zero));
+  s.length_v = math::select(short_v, V(y * y), math::select(s.v > zero, one, zero));
   s.is_long_u = math::select(short_u, zero, one);
   s.is_long_v = math::select(short_v, zero, one);
   return s;
 }
-
-/// What the gradients of a function of ‖û − v̂‖² need: c_u ((û − v̂) − along_u û) and c_v ((v̂ − û) − along_v
-/// v̂).
-template <class V>
-struct unit_slope {
-  V c_u, c_v;
-  V along_u, along_v;  // times the scales of the operands
-  V longer, rest_u, rest_v;
-
-  SAGE_HD SAGE_INLINE lanes<V, 2> gradient(V const& x, V const& y) const {
-    V const t = longer * math::rounded(x - y) + (rest_u * x + rest_v * y);
-    return {{c_u * (t - along_u * x), c_v * (-t - along_v * y)}};
-  }
-};
 
 /// A distance of unit rows: `Of` makes its value and slope of Σ (û − v̂)², and has the default of eps.
 ///
@@ -118,6 +142,13 @@ struct unit_rows_distance {
   template <class V>
   SAGE_HD SAGE_INLINE prepared<V> prepare(first<V> const& a) const {
     return scales_of(a, eps);
+  }
+
+  /// Have the norms told the sums, which then are set?
+  template <class V>
+  SAGE_HD SAGE_INLINE bool foretold(sums<V>& a, prepared<V> const& p) const {
+    a.s = p.squares;
+    return p.squares >= V(0);
   }
 
   template <class V>

@@ -23,20 +23,20 @@ struct none_t {};
 template <class T>
 inline constexpr bool is_none = std::is_same_v<std::remove_cvref_t<T>, none_t>;
 
-/// O(rows) values: on the stack for small batches, else one allocation. (No std::vector: its code for a type of ours
+/// O(rows) values: on the stack up to `InlineSize`, else one allocation. (No std::vector: its code for a type of ours
 /// would be shared between objects compiled for different targets.)
-template <class T>
+template <class T, index_t InlineSize = 512>
 class row_buffer {
  public:
   explicit row_buffer(index_t n) : size_(n) {
-    if (n > inline_size) {
+    if (n > InlineSize) {
       data_ = new T[static_cast<std::size_t>(n)];
     } else {  // no more elements than asked for, and most types need nothing
       for (index_t i = 0; i < n; ++i) ::new (static_cast<void*>(data_ + i)) T;
     }
   }
   ~row_buffer() {
-    if (size_ > inline_size) {
+    if (data_ != reinterpret_cast<T*>(inline_)) {
       delete[] data_;
     } else {
       for (index_t i = 0; i < size_; ++i) data_[i].~T();
@@ -49,9 +49,8 @@ class row_buffer {
   T& operator[](index_t i) noexcept { return data_[i]; }
 
  private:
-  static constexpr index_t inline_size = 512;
   index_t size_;
-  alignas(T) unsigned char inline_[inline_size * sizeof(T)];
+  alignas(T) unsigned char inline_[InlineSize * sizeof(T)];
   T* data_ = reinterpret_cast<T*>(inline_);
 };
 

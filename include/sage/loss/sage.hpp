@@ -33,9 +33,10 @@ SAGE_ABI_BEGIN
 ///            with the ignored label are left out of both cross entropies only. On a device nobody checks labels: one
 ///            that is no class makes both cross entropies of its sample, and their gradients, NaN.
 /// Errors:    shape_error, argument_error, before any write. Outputs overlap neither inputs nor each other.
-/// Cost:      one pass over its operands for each term; O(N) memory, on the stack up to 512 rows; for halves up to
-///            6 N (K + D) floats more. On a device one launch, see sage::exec::cuda: each logit is read once in a pass of
-///            all terms, and each gradient written once.
+/// Cost:      one pass over its operands for each term; at temperatures 1 and 2, without weights and ignored labels, one
+///            for both cross entropies and the consistency, which share their exponentials. O(N) memory, on the stack
+///            up to 512 rows; for halves up to 6 N (K + D) floats more. On a device one launch, see sage::exec::cuda: each
+///            logit is read once in a pass of all terms, and each gradient written once.
 /// Example:   examples/quickstart_eigen.cpp
 template <class Distance = normalized_euclidean, class Divergence = jensen_shannon, class Degradation = no_check>
 struct sage_loss {

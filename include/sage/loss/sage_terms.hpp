@@ -2,6 +2,7 @@
 
 #include <sage/core/config.hpp>
 #include <sage/exec/row_problem.hpp>
+#include <sage/formula/labelled_divergence.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/row_sums.hpp>
 #include <sage/loss/row_table.hpp>
@@ -60,20 +61,33 @@ class sage_terms {
   auto reduced(Executor const& executor, Operands const& x, double upstream, DZ& dz, DE& de) const {
     using A = typename Operands::element;
     using wide = wide_t<A>;
-    sage_result<A> r;
+    using result = sage_result<A>;
+    result r;
     wide total = wide(0);
-    row_buffer<A> losses(x.rows);
-    each_term(x, none_t{}, dz, de, [&]<class Table>(auto member, double weight, auto& p, Table& table) {
+    row_buffer<A, 3 * 512> losses(3 * x.rows);
+    auto const account = [&]<class Table>(auto member, double weight, A const* of_rows, Table& table,
+                                          bool hinged) {
+      auto const sums = sum_rows(x.rows, of_rows, table, hinged, [](index_t) { return A(0); });
+      r.*member = mean_of<A>(sums.loss, table.weight_sum(), Table::has_weights);
+      total = total + wide(static_cast<A>(weight)) * wide(r.*member);
+      r.non_finite += sums.non_finite;
+      if (member == &result::triplet) r.active = sums.active;
+    };
+    bool const joined = with_joined_logits(x, dz, [&](auto& p, auto& table) {
+      p.losses = losses.data();
+      if (p.with_gradient) table.scale(p, over_divisor(static_cast<A>(upstream), table.weight_sum()));
+      executor(p);
+      account(&result::classification, 1, p.losses, table, false);
+      account(&result::positive_classification, loss_.positive_classification_weight, p.losses + x.rows,
+              table, false);
+      account(&result::consistency, loss_.consistency_weight, p.losses + 2 * x.rows, table, false);
+    });
+    each_term(x, none_t{}, dz, de, joined, [&](auto member, double weight, auto& p, auto& table) {
       p.losses = losses.data();
       if (p.with_gradient)
         table.scale(p, over_divisor(static_cast<A>(upstream * weight), table.weight_sum()));
       executor(p);
-      constexpr bool hinged = std::remove_cvref_t<decltype(p)>::formula_type::hinged;
-      auto const sums = sum_rows(x.rows, losses.data(), table, hinged, [](index_t) { return A(0); });
-      r.*member = mean_of<A>(sums.loss, table.weight_sum(), Table::has_weights);
-      total = total + wide(static_cast<A>(weight)) * wide(r.*member);
-      r.non_finite += sums.non_finite;
-      if (member == &sage_result<A>::triplet) r.active = sums.active;
+      account(member, weight, p.losses, table, std::remove_cvref_t<decltype(p)>::formula_type::hinged);
     });
     r.value = static_cast<A>(total);
     return r;
@@ -86,7 +100,7 @@ class sage_terms {
     using A = typename Operands::element;
     auto const u = per_sample_input<typename Operands::given>(Loss::name, "upstream", upstream, x.rows);
     row_buffer<A> losses(x.rows);
-    each_term(x, u, dz, de, [&](auto, double weight, auto& p, auto& table) {
+    each_term(x, u, dz, de, false, [&](auto, double weight, auto& p, auto& table) {
       p.losses = losses.data();
       table.scale(p, static_cast<A>(weight));
       executor(p);
@@ -102,7 +116,7 @@ class sage_terms {
     row_buffer<A> losses(x.rows), total(x.rows);
     for (index_t i = 0; i < x.rows; ++i) total[i] = A(0);
     auto dz = no_gradients(x), de = no_gradients(x);
-    each_term(x, none_t{}, dz, de, [&](auto, double weight, auto& p, auto& table) {
+    each_term(x, none_t{}, dz, de, false, [&](auto, double weight, auto& p, auto& table) {
       p.losses = losses.data();
       executor(p);
       for (index_t i = 0; i < x.rows; ++i)
@@ -112,10 +126,43 @@ class sage_terms {
   }
 
  private:
+  // Calls f(row problem, row table) with the terms of z and z⁺ as one row program, where they can share exponentials: every
+  // sample counts alike in all of them.
+  template <class Operands, class DZ, class F>
+  bool with_joined_logits(Operands const& x, DZ& dz, F const& f) const {
+    using A = typename Operands::element;
+    using labels = std::remove_cvref_t<decltype(x.labels)>;
+    auto const consistency = loss_.consistency_term().formula();
+    using consistency_type = std::remove_const_t<decltype(consistency)>;
+    if constexpr (is_none<decltype(x.weights)> && shares_exponentials<consistency_type, A>) {
+      using formula = labelled_divergence<consistency_type>;
+      double const positive = loss_.positive_classification_weight, same = loss_.consistency_weight;
+      if (positive == 0 || same == 0 || !formula::shares_at(loss_.temperature)) return false;
+      for (index_t i = 0; i < x.rows; ++i)
+        if (static_cast<index_t>(*x.labels.row(i)) == loss_.ignore_index) return false;
+      row_table<A, labels, none_t, none_t> table(x.rows, x.labels, none_t{}, none_t{}, loss_.ignore_index);
+      row_problem<formula, A> p;
+      p.formula = {consistency, loss_.classification_term().formula(), positive, same};
+      bind_rows(p, std::tie(x.z.x, x.z.plus), std::tie(dz.x, dz.plus));
+      table.attach(p);
+      f(p, table);
+      written(dz.x, dz.plus);
+      return true;
+    } else {
+      return false;
+    }
+  }
+  // Is the formula a softmax_divergence, with exponentials to share?
+  template <class Formula, class A>
+  static constexpr bool shares_exponentials = requires {
+    typename Formula::template exponentials<A>;
+  };
+
   // Calls f(member of sage_result, weight of the term, row problem, row table) term by term. An output that a term has
-  // written is added to from then on. `upstream` are rows of one number for each sample, or none_t.
+  // written is added to from then on. `upstream` are rows of one number for each sample, or none_t. `joined` terms have
+  // been computed.
   template <class Operands, class Upstream, class DZ, class DE, class F>
-  void each_term(Operands const& x, Upstream const& upstream, DZ& dz, DE& de, F const& f) const {
+  void each_term(Operands const& x, Upstream const& upstream, DZ& dz, DE& de, bool joined, F const& f) const {
     using result = sage_result<typename Operands::element>;
     auto const term = [&](auto member, double weight, auto const& formula, auto const& labels,
                           auto const& weights, auto const& in, auto const& out) {
@@ -130,8 +177,9 @@ class sage_terms {
       std::apply([](auto&... s) { written(s...); }, out);
     };
     auto const classification = loss_.classification_term().formula();
-    term(&result::classification, 1.0, classification, x.labels, none_t{}, std::tie(x.z.x), std::tie(dz.x));
-    if (double const w = loss_.positive_classification_weight; w > 0)
+    if (!joined)
+      term(&result::classification, 1.0, classification, x.labels, none_t{}, std::tie(x.z.x), std::tie(dz.x));
+    if (double const w = loss_.positive_classification_weight; w > 0 && !joined)
       term(&result::positive_classification, w, classification, x.labels, x.weights, std::tie(x.z.plus),
            std::tie(dz.plus));
     if (double const w = loss_.triplet_weight; w > 0)
@@ -140,7 +188,7 @@ class sage_terms {
              std::tie(x.e.x, x.e.plus, x.e.minus), std::tie(de.x, de.plus, de.minus));
         return 0;
       });
-    if (double const w = loss_.consistency_weight; w > 0)
+    if (double const w = loss_.consistency_weight; w > 0 && !joined)
       term(&result::consistency, w, loss_.consistency_term().formula(), none_t{}, x.weights,
            std::tie(x.z.x, x.z.plus), std::tie(dz.x, dz.plus));
     if constexpr (Loss::checks_degradation)

@@ -79,6 +79,19 @@ SAGE_HD SAGE_INLINE rebind_t<State, V> broadcast(State const& s) noexcept {
   }
 }
 
+#if SAGE_SIMD
+/// state<V> → state<T>: what the first lane holds.
+template <class State>
+SAGE_INLINE auto first_lane(State const& s) noexcept {
+  using one = rebind_t<State, scalar_of<value_of<State>>>;
+  auto const from = members(s);
+  members_of<one> to;
+  SAGE_UNROLL
+  for (int i = 0; i < static_cast<int>(sizeof(from) / sizeof(from.value[0])); ++i) to[i] = from[i].v[0];
+  return __builtin_bit_cast(one, to);
+}
+#endif
+
 /// Every lane holds the integer.
 template <class Integers>
 SAGE_HD SAGE_INLINE Integers broadcast_integer(index_t x) noexcept {

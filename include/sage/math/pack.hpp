@@ -134,11 +134,23 @@ struct pack {
   SAGE_INLINE pack(T x) noexcept { detail::fill(v, x); }
   SAGE_INLINE explicit pack(native const& x) noexcept : v(x) {}
 
-  SAGE_INLINE friend pack operator+(pack const& x, pack const& y) noexcept { return pack(x.v + y.v); }
-  SAGE_INLINE friend pack operator-(pack const& x, pack const& y) noexcept { return pack(x.v - y.v); }
-  SAGE_INLINE friend pack operator*(pack const& x, pack const& y) noexcept { return pack(x.v * y.v); }
+  SAGE_INLINE friend pack operator+(pack const& x, pack const& y) noexcept {
+    SAGE_CONTRACT
+    return pack(x.v + y.v);
+  }
+  SAGE_INLINE friend pack operator-(pack const& x, pack const& y) noexcept {
+    SAGE_CONTRACT
+    return pack(x.v - y.v);
+  }
+  SAGE_INLINE friend pack operator*(pack const& x, pack const& y) noexcept {
+    SAGE_CONTRACT
+    return pack(x.v * y.v);
+  }
   SAGE_INLINE friend pack operator/(pack const& x, pack const& y) noexcept { return pack(x.v / y.v); }
-  SAGE_INLINE friend pack operator-(pack const& x) noexcept { return pack(-x.v); }
+  SAGE_INLINE friend pack operator-(pack const& x) noexcept {
+    SAGE_CONTRACT
+    return pack(-x.v);
+  }
   SAGE_INLINE friend pack& operator+=(pack& x, pack const& y) noexcept { return x = x + y; }
 
   SAGE_INLINE friend mask<T, N> operator<(pack const& x, pack const& y) noexcept { return {x.v < y.v}; }

@@ -200,9 +200,34 @@ SAGE_INLINE pack<float, N> log1p(pack<float, N> const& x) noexcept {
 template <class T, int N>
 SAGE_INLINE pack<T, N> sqrt(pack<T, N> const& x) noexcept {
   pack<T, N> r;
+#if defined(__SSE2__)  // std::sqrt would ask of every lane whether it is negative
+  if constexpr (sizeof(x) == 16) {
+    if constexpr (sizeof(T) == 4) {
+      r.v = __builtin_ia32_sqrtps(x.v);
+    } else {
+      r.v = __builtin_ia32_sqrtpd(x.v);
+    }
+    return r;
+  } else {
+#if defined(__x86_64__) && !defined(__clang__)
+    if constexpr (sizeof(T) == 4) {
+      __asm__("vsqrtps %1, %0" : "=v"(r.v) : "v"(x.v));  // every target of these widths has it
+    } else {
+      __asm__("vsqrtpd %1, %0" : "=v"(r.v) : "v"(x.v));
+    }
+    return r;
+#else
+    auto parts = __builtin_bit_cast(lanes<pack<T, N / 2>, 2>, x);
+    parts[0] = sqrt(parts[0]);
+    parts[1] = sqrt(parts[1]);
+    return __builtin_bit_cast(pack<T, N>, parts);
+#endif
+  }
+#else
   SAGE_UNROLL
   for (int i = 0; i < N; ++i) r.v[i] = std::sqrt(x.v[i]);
   return r;
+#endif
 }
 
 template <class T, int N>

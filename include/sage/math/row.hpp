@@ -28,6 +28,13 @@ SAGE_ABI_BEGIN
 /// factor `row.upstream`. `conclude` may be missing: the state is its own conclusion. A state may say
 /// `static constexpr int partial_states`: over how many of it, 1, 2 or 4, a long row is divided, to hide latencies.
 ///
+/// A formula of several losses of a row says `static constexpr int losses = n`, and R's `loss` is lanes<V, n>. One whose
+/// passes before the last may tell what this would sum says `static constexpr bool spares_last_pass = true` and has
+///
+///   bool foretold(B<T>& b, A'<T> const&, …) const;    // of scalars: sets b and is true where they do
+///
+/// Executors may then spare that pass of the row.
+///
 /// A formula whose later passes need again what is dear to compute says `static constexpr int kept = n`: n values at
 /// every position that it keeps between passes. `accumulate` and `gradient` then take an object k behind the row, with
 /// k.set(i, x) and k[i] for 0 ≤ i < n. One that never asks for row.column may say
