@@ -23,7 +23,7 @@ inline constexpr index_t blur_block = 4;
 template <index_t Pitch, class V, class A>
 struct block_sums {
   A const* weight;  // of the next tap
-  A const* last;    // the last weight
+  index_t left;     // taps
   A const *below, *above, *again;
   V even[blur_block], odd[blur_block];
 
@@ -38,7 +38,7 @@ struct block_sums {
     sum[1] = multiply_add(w, below1 + above1, sum[1]);
     sum[2] = multiply_add(w, below2 + above2, sum[2]);
     below3 = load_lanes<V>(again - k * Pitch);
-    return weight + k == last;
+    return left == k + 1;
   }
 };
 
@@ -52,7 +52,7 @@ SAGE_INLINE void blur_positions(A const* weight, index_t radius, A const* x, A* 
   s.even[0] = w * below1, s.even[1] = w * below2, s.even[2] = w * below3, s.even[3] = w * above2;
   s.odd[0] = s.odd[1] = s.odd[2] = s.odd[3] = zero_lanes<V>();
   if (radius > 0) {
-    s.weight = weight + 1, s.last = weight + radius;
+    s.weight = weight + 1, s.left = radius;
     s.below = x - Pitch, s.above = x + 4 * Pitch, s.again = s.below;
 #if defined(__GNUC__)
     __asm__(""
@@ -65,7 +65,7 @@ SAGE_INLINE void blur_positions(A const* weight, index_t radius, A const* x, A* 
       if (s.add(3, s.even, below1, below2, below3, above0, above1, above2)) break;
       if (s.add(4, s.odd, below3, below1, below2, above1, above2, above0)) break;
       if (s.add(5, s.even, below2, below3, below1, above2, above0, above1)) break;
-      s.weight += 6, s.below -= 6 * Pitch, s.again -= 6 * Pitch, s.above += 6 * Pitch;
+      s.weight += 6, s.left -= 6, s.below -= 6 * Pitch, s.again -= 6 * Pitch, s.above += 6 * Pitch;
     }
   }
   SAGE_UNROLL

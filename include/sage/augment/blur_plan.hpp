@@ -33,6 +33,8 @@ class blur_plan {
       : radius_(radius),
         height_(height),
         width_(width),
+        pitch_((rounded_up(width, strip) / strip | 1) * strip),
+        band_(band_of(height, pitch_)),
         weight_(static_cast<std::size_t>(radius + 1)),
         row_index_(border_positions(radius, height, rule)),
         column_index_(border_positions(radius, width, rule)) {
@@ -40,7 +42,7 @@ class blur_plan {
     for (index_t k = 0; k <= radius; ++k) weight_[static_cast<std::size_t>(k)] = static_cast<A>(w[k]);
   }
 
-  index_t scratch() const noexcept { return (band() + strip) * pitch() + 2 * buffer(); }
+  index_t scratch() const noexcept { return (band_ + strip) * pitch_ + 2 * buffer(); }
 
   /// The blurred rows of one plane, asked for in their order.
   struct blurred_rows {
@@ -56,17 +58,17 @@ class blur_plan {
     SAGE_INLINE A const* stored_row(index_t y, F const& soon) {
       if (y >= band_end) {
         band_start = y;
-        band_end = std::min(y + plan.band(), x.height);
+        band_end = std::min(y + plan.band_, x.height);
         plan.template blur_columns<V>(x, band_start, band_end - band_start, buffer, band);
       }
       if (y >= group_end) {
         group_start = y;
         group_end = std::min(y + lane_traits<V>::width, band_end);
-        fetching_ahead<V, F> const meanwhile{*this, soon, y * x.width};
-        plan.template blur_rows<V>(band + (y - band_start) * plan.pitch(), group_end - y, buffer, group,
+        fetching_ahead<V, F> const meanwhile{*this, soon, y * x.width, (plan.band_ + plan.radius_) * x.width};
+        plan.template blur_rows<V>(band + (y - band_start) * plan.pitch_, group_end - y, buffer, group,
                                    meanwhile);
       }
-      return group + (y - group_start) * plan.pitch();
+      return group + (y - group_start) * plan.pitch_;
     }
 
     template <class V>
@@ -79,7 +81,7 @@ class blur_plan {
 
   template <class V>
   SAGE_INLINE blurred_rows degrade(plane<A const> const& x, A* memory) const {
-    A *const group = memory + band() * pitch(), *const buffer = group + strip * pitch();
+    A *const group = memory + band_ * pitch_, *const buffer = group + strip * pitch_;
     return {*this, x, memory, group, buffer};
   }
 
@@ -97,7 +99,7 @@ class blur_plan {
         group_end = std::min(y + lane_traits<V>::width, g.height);
         plan.template spread_rows<V>(g, y, group_end - y, buffer, group);
       }
-      A const* const from = group + (y - group_start) * plan.pitch();
+      A const* const from = group + (y - group_start) * plan.pitch_;
       sweep<V>(g.width, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
         store_lanes<P>(out + j, load_lanes<P>(out + j) + load_lanes<P>(from + j));
       });
@@ -107,7 +109,7 @@ class blur_plan {
   /// Overwrites g with its vertical pass.
   template <class V>
   SAGE_INLINE adjoint_rows adjoint(plane<A const> const&, plane<A> const& g, A* memory) const {
-    A* const buffer = memory + strip * pitch();
+    A* const buffer = memory + strip * pitch_;
     spread_columns<V>(g, buffer);
     return {*this, plane<A const>{g.data, g.pitch, g.height, g.width, g.sample, g.channel}, memory, buffer};
   }
@@ -126,11 +128,10 @@ class blur_plan {
   struct fetching_ahead {
     blurred_rows const& rows;
     F const& soon;
-    index_t first;  // element of the group
+    index_t first, ahead;  // the element where the group begins; how far the next band's begin from there
 
     SAGE_INLINE void operator()(index_t block) const {
       constexpr index_t lines = std::max(lane_traits<V>::width * blur_block / strip, index_t(1));
-      index_t const ahead = (rows.plan.band() + rows.plan.radius_) * rows.x.width;
       for (index_t i = first + block * lines * strip, k = 0; k < lines; ++k, i += strip) {
         soon(i);
         if (rows.x.pitch == rows.x.width) prefetch_element(rows.x.data, i + ahead);
@@ -148,14 +149,11 @@ class blur_plan {
     return index;
   }
 
-  // Elements between rows: an odd number of cache lines, so that a column of them finds room in the first cache.
-  SAGE_INLINE index_t pitch() const noexcept { return (rounded_up(width_, strip) / strip | 1) * strip; }
-
-  // Rows of a band: the plane in equal parts.
-  SAGE_INLINE index_t band() const noexcept {
-    index_t const most = std::max(band_bytes / static_cast<index_t>(sizeof(A)) / pitch(), strip),
-                  bands = std::max((height_ + most - 1) / most, index_t(1));
-    return rounded_up((height_ + bands - 1) / bands, strip);
+  // The plane in equal parts.
+  static index_t band_of(index_t height, index_t pitch) noexcept {
+    index_t const most = std::max(band_bytes / static_cast<index_t>(sizeof(A)) / pitch, strip),
+                  bands = std::max((height + most - 1) / most, index_t(1));
+    return rounded_up((height + bands - 1) / bands, strip);
   }
 
   // Elements of a buffer of lines: the longest, with what the adjoint puts around it, in whole blocks.
@@ -201,7 +199,7 @@ class blur_plan {
       }
       clear<V>(buffer + (rows + 2 * radius_) * strip, (n - rows) * strip);
       blur_lines_of<V, strip>(weight_.data(), radius_, buffer + radius_ * strip, n, packs_from<V>(j), to + j,
-                              pitch());
+                              pitch_);
     }
   }
 
@@ -211,7 +209,7 @@ class blur_plan {
     constexpr index_t width = lane_traits<V>::width;
     index_t const n = rounded_up(width_, blur_block);
     A *const lines = buffer + radius_ * width, *const sums = buffer + this->buffer();
-    rows_to_lanes<V>(from, pitch(), rows, lines);
+    rows_to_lanes<V>(from, pitch_, rows, lines);
     for (index_t c = 0; c < radius_; ++c) {
       pad<V>(lines, c - radius_);
       pad<V>(lines, width_ + c);
@@ -290,14 +288,17 @@ class blur_plan {
   SAGE_INLINE void lanes_to_rows(A const* from, A* to) const {
     constexpr int width = lane_traits<V>::width;
 #if SAGE_SIMD
-    if constexpr (is_pack<V>) return exec::detail::columns_to_rows<width>(from, to, pitch(), width_);
+    if constexpr (is_pack<V>) return exec::detail::columns_to_rows<width>(from, to, pitch_, width_);
 #endif
     for (index_t j = 0; j < width_; ++j)
-      for (index_t l = 0; l < width; ++l) to[l * pitch() + j] = from[j * width + l];
+      for (index_t l = 0; l < width; ++l) to[l * pitch_ + j] = from[j * width + l];
   }
 
   index_t radius_, height_, width_;
-  std::vector<A> weight_;              // w_0 … w_radius
+  index_t pitch_;          // elements between rows: an odd number of cache lines, so that a column of them
+                           // finds room in the first cache
+  index_t band_;           // rows that the vertical pass makes before the horizontal
+  std::vector<A> weight_;  // w_0 … w_radius
   std::vector<index_t> row_index_;     // of the coordinates −radius … H + radius − 1
   std::vector<index_t> column_index_;  // of the coordinates −radius … W + radius − 1
 };
