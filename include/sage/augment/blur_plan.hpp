@@ -134,7 +134,7 @@ class blur_plan {
       constexpr index_t lines = std::max(lane_traits<V>::width * blur_block / strip, index_t(1));
       for (index_t i = first + block * lines * strip, k = 0; k < lines; ++k, i += strip) {
         soon(i);
-        if (rows.x.pitch == rows.x.width) prefetch_element(rows.x.data, i + ahead);
+        if (rows.x.pitch == rows.x.width) prefetch_element<2>(rows.x.data, i + ahead);
       }
     }
   };
@@ -195,6 +195,7 @@ class blur_plan {
           clear<V>(buffer + c * strip, strip);
         } else {
           load_strip<V>(x.row(from), j, buffer + c * strip);
+          prefetch_element<1>(x.row(from), j + strip);
         }
       }
       clear<V>(buffer + (rows + 2 * radius_) * strip, (n - rows) * strip);

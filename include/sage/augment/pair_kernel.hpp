@@ -97,8 +97,8 @@ struct pair_kernel {
       auto degrade = degradation.template degrade<V>(x, work);
       for (index_t y = 0; y < x.height; ++y) {
         A const* const a = degraded_row<V>(degrade, y, degraded, [&](index_t at) SAGE_INLINE_LAMBDA {
-          if (to_plus != nullptr) prefetch_element(to_plus, at);
-          if (to_minus != nullptr) prefetch_element(to_minus, at);
+          if (to_plus != nullptr) prefetch_element<2>(to_plus, at);
+          if (to_minus != nullptr) prefetch_element<2>(to_minus, at);
         });
         A const* const s = dense_row(maps, n, 0, y, map);
         write<V>(plus, n, c, y, s, x.row(y), a, up);

@@ -46,13 +46,15 @@ SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
   }
 }
 
-/// Asks for the cache line of element i of x, which may lie anywhere, in the second cache: a hint, and no access.
-template <class A>
+/// Asks for the cache line of element i of x, which may lie anywhere, in the first or the second cache: a hint, and no
+/// access.
+template <int Cache, class A>
 SAGE_INLINE void prefetch_element([[maybe_unused]] A const* x, [[maybe_unused]] index_t i) noexcept {
+  static_assert(Cache == 1 || Cache == 2);
 #if defined(__GNUC__)
   __builtin_prefetch(reinterpret_cast<void const*>(reinterpret_cast<std::uintptr_t>(x) +
                                                    static_cast<std::uintptr_t>(i) * sizeof(A)),
-                     0, 2);
+                     0, 4 - Cache);
 #endif
 }
 
