@@ -93,10 +93,12 @@ struct pair_kernel {
     for (index_t i = first; i < last; ++i) {
       index_t const n = i / images.extent[1], c = i % images.extent[1];
       plane<A const> const x = dense_plane(images, n, c, copy);
-      T *const to_plus = dense_output(plus, n, c), *const to_minus = dense_output(minus, n, c);
+      T const* const from_map = rows_in_sequence(maps, n, 0);
+      T *const to_plus = rows_in_sequence(plus, n, c), *const to_minus = rows_in_sequence(minus, n, c);
       auto degrade = degradation.template degrade<V>(x, work);
       for (index_t y = 0; y < x.height; ++y) {
         A const* const a = degraded_row<V>(degrade, y, degraded, [&](index_t at) SAGE_INLINE_LAMBDA {
+          if (from_map != nullptr) prefetch_element<2>(from_map, at);
           if (to_plus != nullptr) prefetch_element<2>(to_plus, at);
           if (to_minus != nullptr) prefetch_element<2>(to_minus, at);
         });
@@ -108,11 +110,12 @@ struct pair_kernel {
   }
 
  private:
-  // The plane of an output whose rows follow one another, or null.
-  SAGE_INLINE static T* dense_output(image_view<T> const& to, index_t n, index_t c) {
-    return to.data != nullptr && to.stride[3] == 1 && to.stride[2] == to.extent[3] ? to.row(n, c, 0)
-                                                                                   : nullptr;
+  // A plane whose rows follow one another without a gap, or null.
+  template <class U>
+  SAGE_INLINE static U* rows_in_sequence(image_view<U> const& v, index_t n, index_t c) {
+    return v.data != nullptr && v.stride[3] == 1 && v.stride[2] == v.extent[3] ? v.row(n, c, 0) : nullptr;
   }
+
   template <class V>
   SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* s,
                                 A const* u, A const* v, A* copy) {
