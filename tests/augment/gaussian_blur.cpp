@@ -46,6 +46,17 @@ TEST_CASE("Images of any size are blurred, also those smaller than the kernel") 
       }
 }
 
+TEST_CASE("Images with more rows than a band and more columns than a strip are blurred alike everywhere") {
+  // 33 rows of 1000 floats are more than the vertical pass makes at a time; doubles take three turns.
+  batch const images = random_maps({1, 1, 33, 1000}, 7);
+  batch const expected = blurred(images, 0.7, 3, border::reflect);
+  reference::for_each_executor([&](reference::any_executor const& executor) {
+    INFO(executor.name());
+    CHECK(distance(degraded<float>({.sigma = 0.7}, images, executor), expected) < 4e-7);
+    CHECK(distance(degraded<double>({.sigma = 0.7}, images, executor), expected) < 4e-15);
+  });
+}
+
 TEST_CASE("scipy's gaussian_filter of an impulse is reproduced") {
   // scipy.ndimage.gaussian_filter1d(numpy.eye(1, 9, 4)[0], 1.0): exp(−k²/2)/Σ for |k| ≤ 4.
   batch images({1, 1, 1, 9});

@@ -4,151 +4,90 @@
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
 #include <sage/math/lane_traits.hpp>
-#include <sage/math/pack.hpp>
 
-#include <cstddef>
-#include <utility>
-
-/// The inner loops of a separable blur with the symmetric kernel weight[−radius … radius]: sums over
-/// neighbouring rows, or over the shifts of one row. `rows.row(k)` is the row k away.
+/// The inner loop of a separable blur with the symmetric kernel w_0 … w_radius: many lines side by side, one to a
+/// lane. A line has its neighbouring positions `Pitch` elements apart.
+///
+///   y_i = w_0 x_i + Σ_k w_k (x_{i−k} + x_{i+k}),    k = 1 … radius
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
 
-/// A row's shifts by k columns.
-template <class A>
-struct shifted_row {
-  A const* origin;
-  SAGE_INLINE A const* row(index_t k) const noexcept { return origin + k; }
-};
+/// Neighbouring positions whose sums are built together: from tap k to tap k + 1 what they need slides by one position
+/// on either side of them.
+inline constexpr index_t blur_block = 4;
 
-/// w_0 center + Σ_k w_k (below + above) at the columns j … j + Packs·width, for k = 1 … radius. `row(k)` is
-/// the row k away.
-template <class P, class A, class Rows, std::size_t... I>
-SAGE_INLINE void blur_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to,
-                            std::index_sequence<I...>) {
-  constexpr index_t width = lane_traits<P>::width;
-  A const* const center = rows.row(0) + j;
-  P const first(weight[0]);
-  P sum[sizeof...(I)] = {(first * load_lanes<P>(center + static_cast<index_t>(I) * width))...};
-  for (index_t k = 1; k <= radius; ++k) {
-    A const *const below = rows.row(-k) + j, *const above = rows.row(k) + j;
-    P const w = broadcast_from<P>(weight + k);
-    ((sum[I] += w * (load_lanes<P>(below + static_cast<index_t>(I) * width) +
-                     load_lanes<P>(above + static_cast<index_t>(I) * width))),
-     ...);
-  }
-  (store_lanes<P>(to + j + static_cast<index_t>(I) * width, sum[I]), ...);
-}
-
-/// The strip over n columns, four packs at a time; the last pack overlaps its neighbour.
-template <class V, class A, class Rows>
-SAGE_INLINE void blur_row(A const* weight, index_t radius, Rows const& rows, index_t n, A* to) {
-  constexpr index_t width = lane_traits<V>::width;
-  index_t j = 0;
-  for (; j + 4 * width <= n; j += 4 * width)
-    blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<4>{});
-  for (; j + width <= n; j += width)
-    blur_strip<V>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
-  if (j == n) return;
-  if (n >= width) return blur_strip<V>(weight, radius, rows, n - width, to, std::make_index_sequence<1>{});
-  for (; j < n; ++j) blur_strip<A>(weight, radius, rows, j, to, std::make_index_sequence<1>{});
-}
-
-/// Rows that are worked on together, so that every row read serves all of them.
-inline constexpr int blur_block = 4;
-
-/// The sums of a block at Packs packs of columns.
-template <class P, std::size_t Packs>
+/// The sums of a block. Those of odd and of even taps are added apart, for a multiply-add takes as long as it takes to
+/// begin eight. With six positions that slide, a weight and an operand they take all of 16 registers: positions change
+/// their names and not their registers, and one that is needed in the next step only is loaded again.
+template <index_t Pitch, class V, class A>
 struct block_sums {
-  P of[Packs][blur_block];
+  A const* weight;  // of the next tap
+  index_t left;     // taps
+  A const *below, *above, *again;
+  V even[blur_block], odd[blur_block];
 
-  /// Adds w times a row to the sums of the row Q.
-  template <std::size_t Q>
-  SAGE_INLINE void add(P const& w, P const& left, [[maybe_unused]] P const& right) {
-    of[0][Q] += w * left;
-    if constexpr (Packs == 2) of[1][Q] += w * right;
+  /// Tap k from here of the positions below1 … and above0 …; true where it is the last. below3 becomes the next step's
+  /// below1, above0 its above2.
+  SAGE_INLINE bool add(index_t k, V (&sum)[blur_block], V const& below1, V const& below2, V& below3,
+                       V& above0, V const& above1, V const& above2) {
+    V const w = broadcast_from<V>(weight + k);
+    sum[0] = multiply_add(w, above0 + load_lanes<V>(below - k * Pitch), sum[0]);
+    above0 = load_lanes<V>(above + k * Pitch);
+    sum[3] = multiply_add(w, below3 + above0, sum[3]);
+    sum[1] = multiply_add(w, below1 + above1, sum[1]);
+    sum[2] = multiply_add(w, below2 + above2, sum[2]);
+    below3 = load_lanes<V>(again - k * Pitch);
+    return left == k + 1;
   }
 };
 
-/// The one or two packs of columns at `row`.
-template <class P, std::size_t Packs, class A, class F>
-SAGE_INLINE void with_packs(A const* row, F const& f) {
-  P const left = load_lanes<P>(row);
-  if constexpr (Packs == 2) {
-    f(left, load_lanes<P>(row + lane_traits<P>::width));
-  } else {
-    f(left, left);
-  }
-}
-
-/// Adds row k, seen from the first row of the block, to the block's sums First, First + 1, …, which it
-/// reaches.
-template <std::size_t First, std::size_t Packs, class P, class A, std::size_t... Q>
-SAGE_INLINE void add_to_block(A const* weight, index_t k, A const* row, block_sums<P, Packs>& sum,
-                              std::index_sequence<Q...>) {
-  with_packs<P, Packs>(row, [&](P const& left, P const& right) SAGE_INLINE_LAMBDA {
-    (sum.template add<First + Q>(broadcast_from<P>(weight + k - static_cast<index_t>(First + Q)), left,
-                                 right),
-     ...);
-  });
-}
-
-template <class P, class A, std::size_t... Q>
-SAGE_INLINE void store_block(P const (&sum)[blur_block], A* to, index_t pitch, std::index_sequence<Q...>) {
-  (store_lanes<P>(to + static_cast<index_t>(Q) * pitch, sum[Q]), ...);
-}
-
-/// Four neighbouring rows of the vertical pass at the columns j … j + Packs·width; `to` has the given pitch.
-template <class P, std::size_t Packs, class A, class Rows>
-SAGE_INLINE void blur_block_strip(A const* weight, index_t radius, Rows const& rows, index_t j, A* to,
-                                  index_t pitch) {
-  P const zero(A(0));
-  block_sums<P, Packs> sum;
-  sum.of[0][0] = sum.of[0][1] = sum.of[0][2] = sum.of[0][3] = zero;
-  if constexpr (Packs == 2) sum.of[1][0] = sum.of[1][1] = sum.of[1][2] = sum.of[1][3] = zero;
-  index_t k = -radius;  // the first and the last three rows reach some of the block only
-  add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{}), ++k;
-  add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
-  add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
-  for (; k <= radius; ++k) add_to_block<0>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<4>{});
-  add_to_block<1>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<3>{}), ++k;
-  add_to_block<2>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<2>{}), ++k;
-  add_to_block<3>(weight, k, rows.row(k) + j, sum, std::make_index_sequence<1>{});
-  store_block(sum.of[0], to + j, pitch, std::make_index_sequence<4>{});
-  if constexpr (Packs == 2)
-    store_block(sum.of[1], to + j + lane_traits<P>::width, pitch, std::make_index_sequence<4>{});
-}
-
-/// Four rows of n columns; radius ≥ 1.
-template <class V, class A, class Rows>
-SAGE_INLINE void blur_rows(A const* weight, index_t radius, Rows const& rows, index_t n, A* to,
-                           index_t pitch) {
-  constexpr index_t width = lane_traits<V>::width;
-  index_t j = 0;
-  for (; j + 2 * width <= n; j += 2 * width) blur_block_strip<V, 2>(weight, radius, rows, j, to, pitch);
-  for (; j + width <= n; j += width) blur_block_strip<V, 1>(weight, radius, rows, j, to, pitch);
-  if (j == n) return;
-  if (n >= width) return blur_block_strip<V, 1>(weight, radius, rows, n - width, to, pitch);
-  for (; j < n; ++j) blur_block_strip<A, 1>(weight, radius, rows, j, to, pitch);
-}
-
-/// Packs of half the width where V fills 64 bytes: loads at odd addresses then cross half as many cache
-/// lines.
-template <class V>
-struct unaligned_lanes {
-  using type = V;
-};
-#if SAGE_SIMD
-template <>
-struct unaligned_lanes<pack<float, 16>> {
-  using type = pack<float, 8>;
-};
-template <>
-struct unaligned_lanes<pack<double, 8>> {
-  using type = pack<double, 4>;
-};
+/// The positions x[0], …, x[3 · Pitch] of as many lines as V has lanes, to to[0], …, to[3 · pitch].
+template <index_t Pitch, class V, class A>
+SAGE_INLINE void blur_positions(A const* weight, index_t radius, A const* x, A* to, index_t pitch) {
+  block_sums<Pitch, V, A> s;
+  V const w = broadcast_from<V>(weight);
+  V below1 = load_lanes<V>(x), below2 = load_lanes<V>(x + Pitch), below3 = load_lanes<V>(x + 2 * Pitch);
+  V above0 = below2, above1 = below3, above2 = load_lanes<V>(x + 3 * Pitch);
+  s.even[0] = w * below1, s.even[1] = w * below2, s.even[2] = w * below3, s.even[3] = w * above2;
+  s.odd[0] = s.odd[1] = s.odd[2] = s.odd[3] = zero_lanes<V>();
+  if (radius > 0) {
+    s.weight = weight + 1, s.left = radius;
+    s.below = x - Pitch, s.above = x + 4 * Pitch, s.again = s.below;
+#if defined(__GNUC__)
+    __asm__(""
+            : "+r"(s.again));  // or a compiler keeps what it has seen at `below`, and has a register too few
 #endif
+    for (;;) {
+      if (s.add(0, s.odd, below1, below2, below3, above0, above1, above2)) break;
+      if (s.add(1, s.even, below3, below1, below2, above1, above2, above0)) break;
+      if (s.add(2, s.odd, below2, below3, below1, above2, above0, above1)) break;
+      if (s.add(3, s.even, below1, below2, below3, above0, above1, above2)) break;
+      if (s.add(4, s.odd, below3, below1, below2, above1, above2, above0)) break;
+      if (s.add(5, s.even, below2, below3, below1, above2, above0, above1)) break;
+      s.weight += 6, s.left -= 6, s.below -= 6 * Pitch, s.again -= 6 * Pitch, s.above += 6 * Pitch;
+    }
+  }
+  SAGE_UNROLL
+  for (index_t q = 0; q < blur_block; ++q) store_lanes<V>(to + q * pitch, s.even[q] + s.odd[q]);
+}
+
+struct no_work {
+  SAGE_INLINE void operator()(index_t) const noexcept {}
+};
+
+/// Positions 0 … n − 1 of `packs` packs of lines, n a multiple of blur_block: to[i · pitch], from x[i · Pitch], which has
+/// positions −radius … n + radius − 1. Calls meanwhile(b) before
+/// block b of a line.
+template <class V, index_t Pitch, class A, class F = no_work>
+SAGE_INLINE void blur_lines_of(A const* weight, index_t radius, A const* x, index_t n, index_t packs, A* to,
+                               index_t pitch, F const& meanwhile = {}) {
+  for (index_t p = 0; p < packs * lane_traits<V>::width; p += lane_traits<V>::width)
+    for (index_t i = 0; i < n; i += blur_block) {
+      meanwhile(i / blur_block);
+      blur_positions<Pitch, V>(weight, radius, x + i * Pitch + p, to + i * pitch + p, pitch);
+    }
+}
 
 }  // namespace detail
 SAGE_ABI_END

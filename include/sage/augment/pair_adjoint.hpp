@@ -81,13 +81,13 @@ struct pair_adjoint {
   SAGE_INLINE void add_map_gradient(plane<A const> const& x, buffers const& b) const {
     auto degrade = degradation.template degrade<V>(x, b.work);
     for (index_t y = 0; y < x.height; ++y) {
-      degrade.template row<V>(y, b.out);
+      A const* const a = degraded_row<V>(degrade, y, b.out);
       A const *const up = upstream(d_plus, x, y, b.up, b.zeros), *const down =
                                                                      upstream(d_minus, x, y, b.down, b.zeros);
       A const* const row = x.row(y);
       A* const sum = b.d_map + y * x.width;
       sweep<V>(x.width, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
-        P const lost = load_lanes<P>(row + j) - load_lanes<P>(b.out + j);
+        P const lost = load_lanes<P>(row + j) - load_lanes<P>(a + j);
         store_lanes<P>(sum + j,
                        load_lanes<P>(sum + j) + lost * (load_lanes<P>(up + j) - load_lanes<P>(down + j)));
       });

@@ -41,6 +41,23 @@ bool needs_copy(image_view<T> const& v) noexcept {
   return !std::is_same_v<std::remove_const_t<T>, A> || !v.has_dense_rows();
 }
 
+/// For degraded_row where nothing is written soon.
+struct no_hint {
+  SAGE_INLINE void operator()(index_t) const noexcept {}
+};
+
+/// Row y of a degraded plane: where the degradation keeps it, or else written to `copy`. soon(i) may be told, before
+/// long computations, that results for element i of the plane, in the order of its rows, are going to follow.
+template <class V, class A, class Rows, class F = no_hint>
+SAGE_INLINE A const* degraded_row(Rows& rows, index_t y, A* copy, F const& soon = {}) {
+  if constexpr (requires { rows.template stored_row<V>(y, soon); }) {
+    return rows.template stored_row<V>(y, soon);
+  } else {
+    rows.template row<V>(y, copy);
+    return copy;
+  }
+}
+
 /// out = s·u + (1 − s)·v, each product rounded: exact at s = 0 and s = 1 for finite u and v.
 template <class V, class A>
 SAGE_INLINE void blend(A const* s, A const* u, A const* v, index_t n, A* out) {
@@ -76,17 +93,29 @@ struct pair_kernel {
     for (index_t i = first; i < last; ++i) {
       index_t const n = i / images.extent[1], c = i % images.extent[1];
       plane<A const> const x = dense_plane(images, n, c, copy);
+      T const* const from_map = rows_in_sequence(maps, n, 0);
+      T *const to_plus = rows_in_sequence(plus, n, c), *const to_minus = rows_in_sequence(minus, n, c);
       auto degrade = degradation.template degrade<V>(x, work);
       for (index_t y = 0; y < x.height; ++y) {
-        degrade.template row<V>(y, degraded);
+        A const* const a = degraded_row<V>(degrade, y, degraded, [&](index_t at) SAGE_INLINE_LAMBDA {
+          if (from_map != nullptr) prefetch_element<2>(from_map, at);
+          if (to_plus != nullptr) prefetch_element<2>(to_plus, at);
+          if (to_minus != nullptr) prefetch_element<2>(to_minus, at);
+        });
         A const* const s = dense_row(maps, n, 0, y, map);
-        write<V>(plus, n, c, y, s, x.row(y), degraded, up);
-        write<V>(minus, n, c, y, s, degraded, x.row(y), down);
+        write<V>(plus, n, c, y, s, x.row(y), a, up);
+        write<V>(minus, n, c, y, s, a, x.row(y), down);
       }
     }
   }
 
  private:
+  // A plane whose rows follow one another without a gap, or null.
+  template <class U>
+  SAGE_INLINE static U* rows_in_sequence(image_view<U> const& v, index_t n, index_t c) {
+    return v.data != nullptr && v.stride[3] == 1 && v.stride[2] == v.extent[3] ? v.row(n, c, 0) : nullptr;
+  }
+
   template <class V>
   SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* s,
                                 A const* u, A const* v, A* copy) {

@@ -6,6 +6,7 @@
 #include <sage/math/pack.hpp>
 #include <sage/math/pack_functions.hpp>
 
+#include <cstdint>
 #include <type_traits>
 
 /// Loops over one row of pixels with the lanes of a value type V along the row; V is a scalar or a pack of
@@ -43,6 +44,39 @@ SAGE_INLINE void store_lanes(scalar_of<V>* to, V const& x) noexcept {
   } else {
     store_pack(to, x);
   }
+}
+
+/// Asks for the cache line of element i of x, which may lie anywhere, in the first or the second cache: a hint, and no
+/// access.
+template <int Cache, class A>
+SAGE_INLINE void prefetch_element([[maybe_unused]] A const* x, [[maybe_unused]] index_t i) noexcept {
+  static_assert(Cache == 1 || Cache == 2);
+#if defined(__GNUC__)
+  __builtin_prefetch(reinterpret_cast<void const*>(reinterpret_cast<std::uintptr_t>(x) +
+                                                   static_cast<std::uintptr_t>(i) * sizeof(A)),
+                     0, 4 - Cache);
+#endif
+}
+
+/// Zero in every lane, a constant: GCC 12 may insert V(0) lane by lane.
+template <class V>
+SAGE_INLINE V zero_lanes() noexcept {
+  V r{};
+#if SAGE_SIMD
+  if constexpr (is_pack<V>) r.v = decltype(r.v){};
+#endif
+  return r;
+}
+
+/// x·y + z, in one expression: compilers that fuse do so within one only.
+template <class V>
+SAGE_INLINE V multiply_add(V const& x, V const& y, V const& z) noexcept {
+#if SAGE_SIMD
+  if constexpr (is_pack<V>) {
+    return V(x.v * y.v + z.v);
+  } else
+#endif
+    return x * y + z;
 }
 
 /// x·y rounded before anything is added to it, so that a sum of products has the same bits with and without
