@@ -129,14 +129,6 @@ SAGE_INLINE pack<double, N> log_of_split(split_double<N> const& x, doubles<N> co
   return pack<double, N>(sum + x.e * 6.93147180369123816490e-01);
 }
 
-template <int N>
-SAGE_INLINE pack<double, N> log_edges_of(doubles<N> const& x, doubles<N> const& value) noexcept {
-  constexpr double inf = std::numeric_limits<double>::infinity();
-  doubles<N> r = x == inf ? x : value;
-  r = x == 0 ? pack<double, N>(-inf).v : r;
-  return pack<double, N>(x >= 0 ? r : pack<double, N>(std::numeric_limits<double>::quiet_NaN()).v);
-}
-
 }  // namespace detail
 
 /// e^x. Largest error 0.9 units of the last place.
@@ -170,7 +162,7 @@ SAGE_INLINE pack<double, N> log(pack<double, N> const& x) noexcept {
   auto const denormal = x.v < std::numeric_limits<double>::min();
   split_double<N> at = split<N>(denormal ? x.v * 0x1p54 : x.v);
   at.e = denormal ? at.e - 54.0 : at.e;
-  return log_edges_of<N>(x.v, log_of_split<N>(at, doubles<N>{}).v);
+  return log_edges<double, N>(x.v, log_of_split<N>(at, doubles<N>{}).v);
 }
 
 /// log(1 + x), to full relative precision at x → 0. Largest error 0.8 units of the last place.
@@ -187,7 +179,7 @@ SAGE_INLINE pack<double, N> log1p(pack<double, N> const& x) noexcept {
   doubles<N> const lost = x.v > 1.0 ? 1.0 - without_x : x.v - without_1;
   auto const near = at.e == 0.0;
   at.f = near ? x.v : at.f;
-  return log_edges_of<N>(u, log_of_split<N>(at, near ? doubles<N>{} : lost / u).v);
+  return log_edges<double, N>(u, log_of_split<N>(at, near ? doubles<N>{} : lost / u).v);
 }
 
 /// e^x and 1 − e^x for x ≤ 0, each to its own relative precision; of NaN, as of −∞, 0 and 1. Below 2^−1022.5 the ratio

@@ -132,12 +132,13 @@ SAGE_INLINE pack<float, N> log_of(floats<N> const& f, floats<N> const& e,
 // x = 2^e (1 + f) with 1 + f in [√½, √2): the exponent is split off at the bits of √½.
 inline constexpr std::uint32_t sqrt_half_bits = 0x3f3504f3;
 
-template <int N>
-SAGE_INLINE pack<float, N> log_edges(floats<N> const& x, floats<N> const& value) noexcept {
-  constexpr float inf = std::numeric_limits<float>::infinity();
-  floats<N> r = x == inf ? x : value;
-  r = x == 0 ? pack<float, N>(-inf).v : r;
-  return pack<float, N>(x >= 0 ? r : pack<float, N>(std::numeric_limits<float>::quiet_NaN()).v);
+/// log x where `value` is not: of infinity, of 0 and below.
+template <class T, int N, class Native>
+SAGE_INLINE pack<T, N> log_edges(Native const& x, Native const& value) noexcept {
+  constexpr T inf = std::numeric_limits<T>::infinity();
+  Native r = x == inf ? x : value;
+  r = x == 0 ? pack<T, N>(-inf).v : r;
+  return pack<T, N>(x >= 0 ? r : pack<T, N>(std::numeric_limits<T>::quiet_NaN()).v);
 }
 
 }  // namespace detail
@@ -174,7 +175,7 @@ SAGE_INLINE pack<float, N> log(pack<float, N> const& x) noexcept {
       __builtin_convertvector((scaled >> 23) - (denormal ? bits<N>{} + 23 : bits<N>{}), floats<N>);
   floats<N> const m =
       __builtin_bit_cast(floats<N>, (scaled & 0x007fffff) + static_cast<std::int32_t>(sqrt_half_bits));
-  return log_edges<N>(x.v, log_of<N>(m - 1.0f, e, floats<N>{}).v);
+  return log_edges<float, N>(x.v, log_of<N>(m - 1.0f, e, floats<N>{}).v);
 }
 
 /// log(1 + x), to full relative precision at x → 0. Largest error 0.85 units of the last place.
@@ -194,7 +195,7 @@ SAGE_INLINE pack<float, N> log1p(pack<float, N> const& x) noexcept {
   floats<N> const lost = x.v > 1.0f ? 1.0f - without_x : x.v - without_1;
   floats<N> const f = e == 0 ? x.v : m - 1.0f;
   floats<N> const correction = e == 0 ? floats<N>{} : lost / u;
-  return log_edges<N>(u, log_of<N>(f, __builtin_convertvector(e, floats<N>), correction).v);
+  return log_edges<float, N>(u, log_of<N>(f, __builtin_convertvector(e, floats<N>), correction).v);
 }
 
 template <class T, int N>
