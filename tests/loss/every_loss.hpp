@@ -138,7 +138,8 @@ template <class F>
 void for_each_loss(F const& f) {
   using enum operands_are;
   using rows = std::vector<row> const&;
-  auto const js = [](row const& p, row const& q) { return jensen_shannon(p, q, real(0.25)); };
+  auto const js = [](row const& p, row const& q) { return jensen_shannon(p, q, real(0.5)); };
+  auto const skewed = [](row const& p, row const& q) { return jensen_shannon(p, q, real(0.25)); };
   auto const pytorch = [](row const& u, row const& v) { return euclidean(u, v, real(1e-6)); };
   auto const unit = [](row const& u, row const& v) { return normalized_euclidean(u, v, real(1e-12)); };
   sage::skewed_jensen_shannon const tilted{.beta = 0.25};
@@ -148,37 +149,34 @@ void for_each_loss(F const& f) {
   f(make<embeddings, 3>("triplet_margin_loss<normalized_euclidean>",
                         sage::triplet_margin_loss<sage::normalized_euclidean>{.margin = 2},
                         [=](rows x, int) { return triplet(unit, x[0], x[1], x[2], 2, false); }));
-  f(make<logits, 2>("consistency_loss", sage::consistency_loss<>{.temperature = 2}, [=](rows x, int) {
-    return jensen_shannon(softmax(x[0], 2), softmax(x[1], 2), real(0.5));
-  }));
+  f(make<logits, 2>("consistency_loss", sage::consistency_loss<>{.temperature = 2},
+                    [=](rows x, int) { return js(softmax(x[0], 2), softmax(x[1], 2)); }));
   f(make<logits, 2>(
       "consistency_loss<skewed_jensen_shannon>",
       sage::consistency_loss<sage::skewed_jensen_shannon>{.temperature = 2, .divergence = tilted},
-      [=](rows x, int) { return js(softmax(x[0], 2), softmax(x[1], 2)); }));
+      [=](rows x, int) { return skewed(softmax(x[0], 2), softmax(x[1], 2)); }));
   f(make<logits, 2>("consistency_loss<kullback_leibler>",
                     sage::consistency_loss<sage::kullback_leibler>{.temperature = 2},
                     [=](rows x, int) { return kullback_leibler(softmax(x[0], 2), softmax(x[1], 2)); }));
   f(make<logits, 1>("degradation_loss<toward_uniform>",
                     sage::degradation_loss<sage::toward_uniform<sage::skewed_jensen_shannon>>{
                         .temperature = 2, .check = {.divergence = tilted}},
-                    [=](rows x, int) { return toward_uniform(js, x[0], 2); }));
+                    [=](rows x, int) { return toward_uniform(skewed, x[0], 2); }));
   f(make<logits, 2>("degradation_loss<repel>",
-                    sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.75, .divergence = tilted}},
+                    sage::degradation_loss<sage::repel<>>{.check = {.margin = 0.75}},
                     [=](rows x, int) { return repel(js, x[0], x[1], 1, real(0.75)); }));
-  f(make<logits, 3>("degradation_loss<rank>",
-                    sage::degradation_loss<sage::rank<>>{.check = {.margin = 0.5, .divergence = tilted}},
+  f(make<logits, 3>("degradation_loss<rank>", sage::degradation_loss<sage::rank<>>{.check = {.margin = 0.5}},
                     [=](rows x, int) { return rank(js, x[0], x[1], x[2], 1, real(0.5)); }));
   f(make<labelled_logits, 1>("cross_entropy_loss", sage::cross_entropy_loss{.label_smoothing = 0.125},
                              [=](rows x, int y) { return cross_entropy(x[0], y, real(0.125)); }));
-  f(make<both, 6>(
-      "sage_loss",
-      sage::sage_loss<sage::normalized_euclidean, sage::jensen_shannon, sage::repel<>>{
-          .margin = 2, .divergence = tilted, .degradation = {.margin = 0.75, .divergence = tilted}},
-      [=](rows x, int y) {
-        return cross_entropy(x[0], y, 0) + cross_entropy(x[1], y, 0) +
-               triplet(unit, x[3], x[4], x[5], 2, false) + js(softmax(x[0]), softmax(x[1])) +
-               repel(js, x[0], x[2], 1, real(0.75));
-      }));
+  f(make<both, 6>("sage_loss",
+                  sage::sage_loss<sage::normalized_euclidean, sage::jensen_shannon, sage::repel<>>{
+                      .margin = 2, .degradation = {.margin = 0.75}},
+                  [=](rows x, int y) {
+                    return cross_entropy(x[0], y, 0) + cross_entropy(x[1], y, 0) +
+                           triplet(unit, x[3], x[4], x[5], 2, false) + js(softmax(x[0]), softmax(x[1])) +
+                           repel(js, x[0], x[2], 1, real(0.75));
+                  }));
 }
 
 /// ‖u − v‖²

@@ -40,7 +40,7 @@ struct reverse_kullback_leibler {
  private:
   template <class V>
   SAGE_HD SAGE_INLINE static probability_pair<V> turned(probability_pair<V> const& c) {
-    return {c.q, c.p, -c.difference, -c.log_ratio};
+    return {c.q, c.p, -c.difference, -c.log_ratio, -c.apart};
   }
 };
 
