@@ -4,6 +4,7 @@
 #include <sage/formula/probability_pair.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lanes.hpp>
+#include <sage/math/row.hpp>
 
 #include <limits>
 
@@ -22,7 +23,8 @@ SAGE_ABI_BEGIN
 ///
 /// skewed_jensen_shannon weighs p and q differently.
 struct jensen_shannon {
-  static constexpr int kept = 2;  // p log(p/m), q log(q/m)
+  static constexpr int steps = 3;
+  static constexpr int kept = 2;  // |s| and the greater logarithm, then p log(p/m) and q log(q/m)
 
   template <class V>
   struct sums {
@@ -30,21 +32,22 @@ struct jensen_shannon {
     V both = V(0);  // KL(p‖m) + KL(q‖m), to its own relative precision
   };
 
-  /// |s|.
-  template <class V>
-  SAGE_HD SAGE_INLINE V prepared(probability_pair<V> const& c) const {
-    return math::fraction(math::magnitude(c.difference),
-                          math::larger(V(c.p + c.q), math::smallest_normal<V>()));
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void prepare(step<0>, probability_pair<V> const& c, Kept const& kept_here) const {
+    kept_here.set(0, math::fraction(math::magnitude(c.difference),
+                                    math::larger(V(c.p + c.q), math::smallest_normal<V>())));
   }
   template <class V, class Kept>
-  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c, V const& s,
-                                      Kept const& kept_here) const {
+  SAGE_HD SAGE_INLINE void prepare(step<1>, probability_pair<V> const&, Kept const& kept_here) const {
+    kept_here.set(1, math::log1p_of_fraction(kept_here[0]));
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c, Kept const& kept_here) const {
     using T = scalar_of<V>;
-    V const s2 = s * s;
+    V const s = kept_here[0], log_greater = kept_here[1], s2 = s * s;
     // Beyond the ratio of the largest to the smallest number the lesser is 0, and 0 · ∞ must not arise;
     // nor NaN of a class that neither has.
     V const limit = V(T(std::numeric_limits<T>::max_exponent + std::numeric_limits<T>::digits));
-    V const log_greater = math::log1p_of_fraction(s);
     V const log_lesser = log_greater - math::smaller(math::magnitude(c.apart), limit);
     auto const p_greater = c.difference > V(0);
     V const p_log = c.p * math::select(p_greater, log_greater, log_lesser);

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/math/row.hpp>
+
+#include <utility>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -23,19 +26,22 @@ template <class Divergence>
   requires requires { Divergence::kept; }
 inline constexpr int kept_by_divergence<Divergence> = Divergence::kept;
 
-/// Does a divergence compute something of a class before it accumulates the class?
+/// In how many steps a divergence works on a class.
 template <class Divergence>
-inline constexpr bool prepares = requires(Divergence const& d, probability_pair<float> const& c) {
-  d.prepared(c);
-};
+inline constexpr int steps_of_divergence = 1;
+template <class Divergence>
+  requires requires { Divergence::steps; }
+inline constexpr int steps_of_divergence<Divergence> = Divergence::steps;
 
 /// Adds one class to the sums of a divergence.
 template <class Divergence, class Sums, class V, class Kept>
 SAGE_HD SAGE_INLINE void accumulate_class(Divergence const& d, Sums& a, probability_pair<V> const& c,
                                           [[maybe_unused]] Kept const& kept_here) {
-  if constexpr (prepares<Divergence>) {
-    d.accumulate(a, c, d.prepared(c), kept_here);
-  } else if constexpr (kept_by_divergence<Divergence> > 0) {
+  if constexpr (kept_by_divergence < Divergence >> 0) {
+    [&]<int... I>(std::integer_sequence<int, I...>) SAGE_INLINE_LAMBDA {
+      (d.prepare(step<I>{}, c, kept_here), ...);
+    }
+    (std::make_integer_sequence<int, steps_of_divergence<Divergence> - 1>{});
     d.accumulate(a, c, kept_here);
   } else {
     d.accumulate(a, c);

@@ -32,8 +32,9 @@ SAGE_ABI_BEGIN
 ///   option_defect defect() const;                                              // may be missing: no option to check
 ///
 /// It may keep values of every class for its gradient: `static constexpr int kept = n`, and accumulate and gradient
-/// take an object k as last argument, with k.set(i, x) and k[i]. One that works long on a class may do it in two steps:
-/// `V prepared(probability_pair<V> const&) const` computes a value that accumulate takes behind the pair.
+/// take an object k as last argument, with k.set(i, x) and k[i]. One that works long on a class may do it in steps, `static
+/// constexpr int steps = n`: `void prepare(step<i>, probability_pair<V> const&, k) const`, i = 0 … n − 2, come before
+/// accumulate, and hand on by k what they compute; its gradient then has of the pair p and q only.
 /// `static constexpr bool uses_log_ratio = false` spares the logarithms of the normalizers.
 ///
 /// Edge: a logit of −∞ is a class of probability zero; a row of nothing but −∞, or with +∞ or NaN, gives NaN.
@@ -52,7 +53,7 @@ struct softmax_divergence {
   static constexpr int own_kept = uses_log_ratio ? 4 : 3;  // p̃, q̃, d, x
   static constexpr int kept = own_kept + detail::kept_by_divergence<Divergence>;
   /// Do p and q stand in the place of p̃ and q̃ from the last pass on? They do where the divergence works in steps.
-  static constexpr bool keeps_probabilities = detail::prepares<Divergence>;
+  static constexpr bool keeps_probabilities = detail::steps_of_divergence<Divergence> > 1;
   static constexpr bool hinged = false;
   static constexpr bool uses_column = false;
 
@@ -74,7 +75,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct exponentials {
-    static constexpr int partial_states = 1, steps = 3;
+    static constexpr int partial_states = 1, steps = uses_log_ratio ? 4 : 3;
     V p = V(0), q = V(0);  // Σ p̃, Σ q̃
     V difference = V(0);   // Σ d
     V distances = V(0);    // Σ (z_p − max z_p) + (z_q − max z_q), NaN if one of them is
@@ -87,7 +88,7 @@ struct softmax_divergence {
   };
   template <class V>
   struct sums {
-    static constexpr int partial_states = 1, steps = keeps_probabilities ? 2 : 1;
+    static constexpr int partial_states = 1, steps = detail::steps_of_divergence<Divergence>;
     typename Divergence::template sums<V> of{};
   };
   template <class V>
@@ -131,7 +132,8 @@ struct softmax_divergence {
                                       Kept const& kept_here, shifts<V> const& m) const {
     distances<V> const y = distances_of(a, z, m);
     if constexpr (uses_log_ratio) kept_here.set(3, y.apart);
-    add(a, math::exp_of_product(y.nearer, m.factor), y.apart, kept_here);
+    add(a, math::exp_of_product(y.nearer, m.factor), y.apart, math::decay_of(V(-math::magnitude(y.apart))),
+        kept_here);
   }
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(step<0>, exponentials<V>& a, lanes<V, 2> const& z, row<V> const&,
@@ -148,7 +150,20 @@ struct softmax_divergence {
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE void accumulate(step<2>, exponentials<V>& a, lanes<V, 2> const&, row<V> const&,
                                       Kept const& kept_here, shifts<V> const&) const {
-    add(a, kept_here[0], kept_here[own_kept - 1], kept_here);
+    if constexpr (uses_log_ratio) {
+      math::begun_decay<V> const lesser = math::begin_decay(V(-math::magnitude(kept_here[3])));
+      kept_here.set(1, lesser.expm1);
+      kept_here.set(2, lesser.turns);
+    } else {
+      V const x = kept_here[2];
+      add(a, kept_here[0], x, math::decay_of(V(-math::magnitude(x))), kept_here);
+    }
+  }
+  template <class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<3>, exponentials<V>& a, lanes<V, 2> const&, row<V> const&,
+                                      Kept const& kept_here, shifts<V> const&) const {
+    add(a, kept_here[0], kept_here[3], math::finish_decay(math::begun_decay<V>{kept_here[1], kept_here[2]}),
+        kept_here);
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(exponentials<V>& a, exponentials<V> const& b) const {
@@ -190,13 +205,17 @@ struct softmax_divergence {
     kept_here.set(1, c.q);
     kept_here.set(2, c.difference);
     kept_here.set(3, c.apart);
-    kept_here.set(own_kept, divergence.prepared(c));
+    divergence.prepare(step<0>{}, c, kept_here.from(own_kept));
   }
-  template <class V, class Kept>
-  SAGE_HD SAGE_INLINE void accumulate(step<1>, sums<V>& a, lanes<V, 2> const&, row<V> const&,
+  template <int I, class V, class Kept>
+  SAGE_HD SAGE_INLINE void accumulate(step<I> s, sums<V>& a, lanes<V, 2> const&, row<V> const&,
                                       Kept const& kept_here, shifts<V> const&, normalizers<V> const&) const {
     probability_pair<V> const c{kept_here[0], kept_here[1], kept_here[2], kept_here[3], kept_here[3]};
-    divergence.accumulate(a.of, c, kept_here[own_kept], kept_here.from(own_kept));
+    if constexpr (I + 1 < sums<V>::steps) {
+      divergence.prepare(s, c, kept_here.from(own_kept));
+    } else {
+      divergence.accumulate(a.of, c, kept_here.from(own_kept));
+    }
   }
   template <class V>
   SAGE_HD SAGE_INLINE void combine(sums<V>& a, sums<V> const& b) const {
@@ -241,11 +260,10 @@ struct softmax_divergence {
     a.distances = a.distances + (y_p + y_q);
     return {math::larger(y_p, y_q), (math::rounded(V(apart - m.between)) + lost) * m.factor.c};
   }
-  // p̃, q̃ and d, of the greater of the two and x.
+  // p̃, q̃ and d, of the greater of the two, x, and the lesser's share e^−|x|.
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE static void add(exponentials<V>& a, V const& greater, V const& x,
-                                      Kept const& kept_here) {
-    math::decay<V> const lesser = math::decay_of(V(-math::magnitude(x)));
+                                      math::decay<V> const& lesser, Kept const& kept_here) {
     auto const p_greater = x > V(0);
     V const share = greater * lesser.ratio, d = math::with_sign_of(x, V(greater * lesser.gap));
     V const p = math::select(p_greater, greater, share), q = math::select(p_greater, share, greater);

@@ -243,9 +243,9 @@ class cam_evaluation {
     using wide = wide_t<A>;
     workspace<cam_problem<E>> memory(p);
     evaluate(executor, p);
-    auto const sums = sum_rows(p.rows, static_cast<A const*>(p.losses), table, false,
-                               [&](index_t i) { return table.weight(i); });
     bool const by_active = loss_.reduction == reduction::mean_active;
+    auto const sums = sum_rows(p.rows, static_cast<A const*>(p.losses), table, false, by_active,
+                               [&](index_t i) { return table.weight(i); });
     wide const normalizer = loss_.reduction == reduction::mean ? table.weight_sum()
                             : by_active                        ? sums.active_weight
                                                                : wide(1);

@@ -319,7 +319,7 @@ class evaluation {
     if (p.with_gradient) table.scale(p, over_divisor(upstream, normalizer));
     executor(p);
 
-    auto const sums = sum_rows(p.rows, losses.data(), table, formula_type::hinged,
+    auto const sums = sum_rows(p.rows, losses.data(), table, formula_type::hinged, by_active,
                                [&](index_t i) { return share(p, table, i); });
     if (by_active) {
       normalizer = sums.active_weight;

@@ -17,12 +17,32 @@ struct row_sums {
   index_t active = 0, non_finite = 0;
 };
 
-/// In one fixed order, whoever computed the rows: four sums of every fourth row hide the latency of the additions.
-/// `share(i)` is what row i adds to the divisor of a mean; without a hinge every row that counts is active.
-template <class A, class Table, class Share>
-row_sums<A> sum_rows(index_t rows, A const* losses, Table& table, bool hinged, Share const& share) {
+/// All rows alike. A sum that is finite has only finite terms.
+template <class A>
+row_sums<A> sum_all(index_t rows, A const* losses) {
   using wide = wide_t<A>;
-  wide loss[4] = {wide(0), wide(0), wide(0), wide(0)}, active_weight[4] = {wide(0), wide(0), wide(0), wide(0)};
+  wide sum[4] = {wide(0), wide(0), wide(0), wide(0)};
+  index_t i = 0;
+  for (; i + 4 <= rows; i += 4)
+    for (int k = 0; k < 4; ++k) sum[k] = sum[k] + wide(losses[i + k]);
+  for (; i < rows; ++i) sum[0] = sum[0] + wide(losses[i]);
+  row_sums<A> r{(sum[0] + sum[1]) + (sum[2] + sum[3]), wide(0), rows, 0};
+  if (is_non_finite(r.loss))
+    for (i = 0; i < rows; ++i) r.non_finite += is_non_finite(losses[i]);
+  return r;
+}
+
+/// In one fixed order, whoever computed the rows: four sums of every fourth row hide the latency of the additions.
+/// `share(i)` is what row i adds to the divisor of a mean over active rows; without a hinge every row that counts is
+/// active.
+template <class A, class Table, class Share>
+row_sums<A> sum_rows(index_t rows, A const* losses, Table& table, bool hinged, bool by_active,
+                     Share const& share) {
+  using wide = wide_t<A>;
+  if constexpr (Table::uniform)
+    if (!hinged && !by_active) return sum_all<A>(rows, losses);
+  wide loss[4] = {wide(0), wide(0), wide(0), wide(0)},
+       active_weight[4] = {wide(0), wide(0), wide(0), wide(0)};
   index_t active = 0, non_finite = 0, skipped = 0;
   auto const add = [&](index_t i, int k) {
     if (table.skipped(i)) {

@@ -67,7 +67,7 @@ class sage_terms {
     row_buffer<A, 3 * 512> losses(3 * x.rows);
     auto const account = [&]<class Table>(auto member, double weight, A const* of_rows, Table& table,
                                           bool hinged) {
-      auto const sums = sum_rows(x.rows, of_rows, table, hinged, [](index_t) { return A(0); });
+      auto const sums = sum_rows(x.rows, of_rows, table, hinged, false, [](index_t) { return A(0); });
       r.*member = mean_of<A>(sums.loss, table.weight_sum(), Table::has_weights);
       total = total + wide(static_cast<A>(weight)) * wide(r.*member);
       r.non_finite += sums.non_finite;

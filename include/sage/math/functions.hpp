@@ -173,6 +173,14 @@ SAGE_HD SAGE_INLINE decay<V> decay_of(V const& x) {
   return {exp(bounded), -expm1(bounded)};
 }
 template <class V>
+SAGE_HD SAGE_INLINE begun_decay<V> begin_decay(V const& x) {
+  return {x, x};
+}
+template <class V>
+SAGE_HD SAGE_INLINE decay<V> finish_decay(begun_decay<V> const& b) {
+  return decay_of(b.expm1);
+}
+template <class V>
 SAGE_HD SAGE_INLINE V fraction(V const& x, V const& y) {
   return x / y;
 }

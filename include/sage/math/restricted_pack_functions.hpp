@@ -34,6 +34,12 @@ struct decay {
   V ratio, gap;
 };
 
+/// Half of the work of decay_of: what finish_decay makes the whole of.
+template <class V>
+struct begun_decay {
+  V expm1, turns;  // of the exponent less its turns of ln 2, and these
+};
+
 /// A logarithm, and what it falls short of its argument less 1.
 template <class V>
 struct logarithm {
@@ -95,18 +101,26 @@ SAGE_INLINE pack<float, N> exp_of_product(pack<float, N> const& x,
 /// e^x and 1 − e^x for x ≤ 0, each to its own relative precision; of NaN, as of −∞, 0 and 1. Below 2^−126.5 the ratio
 /// is 0. Relative errors at most 1.5 · 2^−24 both.
 template <int N>
-SAGE_INLINE decay<pack<float, N>> decay_of(pack<float, N> const& x) noexcept {
+SAGE_INLINE begun_decay<pack<float, N>> begin_decay(pack<float, N> const& x) noexcept {
   using namespace detail;
   floats<N> const bounded = x.v > -88.0296919f ? x.v : pack<float, N>(-88.0296919f).v;  // −127 ln 2
   floats<N> turns = bounded * 1.44269504f + 12582912.0f;                                // see exp_of_product
   fence(turns);
   floats<N> n = turns - 12582912.0f;
   fence(n);
-  floats<N> const em = expm1_polynomial<N>(minus_turns<N>(bounded, n).v).v;
-  floats<N> const power = power_of_turns<N>(turns).v;
+  return {expm1_polynomial<N>(minus_turns<N>(bounded, n).v), pack<float, N>(turns)};
+}
+template <int N>
+SAGE_INLINE decay<pack<float, N>> finish_decay(begun_decay<pack<float, N>> const& b) noexcept {
+  using namespace detail;
+  floats<N> const em = b.expm1.v, power = power_of_turns<N>(b.turns.v).v;
   floats<N> rest = 1.0f - power;
   fence(rest);  // 1 − em first would lose em's digits
   return {pack<float, N>(em * power + power), pack<float, N>(rest - em * power)};
+}
+template <int N>
+SAGE_INLINE decay<pack<float, N>> decay_of(pack<float, N> const& x) noexcept {
+  return finish_decay(begin_decay(x));
 }
 
 /// x/y for |x| ≤ y, y a positive normal number: from an approximate reciprocal, where the processor has one of twelve
