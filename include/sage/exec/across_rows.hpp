@@ -5,6 +5,7 @@
 #include <sage/exec/passes.hpp>
 #include <sage/exec/row_problem.hpp>
 #include <sage/exec/transpose.hpp>
+#include <sage/math/half_rows.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -34,7 +35,7 @@ class across_rows {
 
   // A tile stays in the first-level cache. Transposing longer rows pays where much is computed of every element, as
   // formulas do that keep it, and where it is done in registers.
-  static constexpr bool in_registers = __is_same(T, A), takes_longer = kept > 0 && in_registers;
+  static constexpr bool in_registers = sage::detail::loads_as<V, T>, takes_longer = kept > 0 && in_registers;
   static constexpr index_t tile_bytes = 40 * 1024, few_columns = 32;
   static constexpr index_t position_bytes = static_cast<index_t>(sizeof(V)) * (inputs + kept + gradients);
   static constexpr index_t most_columns =
@@ -230,13 +231,28 @@ class across_rows {
     return in_registers && rows.stride == 1 && rows.outer_rank == 1;
   }
 
+  // f(first row, elements) of the rows of a group that are converted together: all, where no gap is between them.
+  template <class F>
+  SAGE_INLINE void for_each_run(index_t pitch, F const& f) const {
+    if (pitch == length_) return f(0, width * length_);
+    for (index_t l = 0; l < width; ++l) f(l, length_);
+  }
+
   // Lanes beyond the last row repeat the first one: they compute something harmless that nobody stores.
   SAGE_INLINE void load(A (*to)[width], int k, index_t i, int count) const {
     auto const& in = p_.in[k];
     if constexpr (in_registers) {
       if (in_blocks_[k] && count == width) {
         index_t const pitch = in.outer[0].stride;
-        rows_to_columns<width>(in.data + i * pitch, pitch, length_, to[0]);
+        if constexpr (__is_same(T, A)) {
+          rows_to_columns<width>(in.data + i * pitch, pitch, length_, to[0]);
+        } else {
+          alignas(64) A rows[width * most_columns];
+          for_each_run(pitch, [&](index_t l, index_t length) SAGE_INLINE_LAMBDA {
+            sage::detail::widen_row<V>(in.data + (i + l) * pitch, length, rows + l * length_);
+          });
+          rows_to_columns<width>(rows, length_, length_, to[0]);
+        }
         return;
       }
     }
@@ -251,7 +267,15 @@ class across_rows {
     if constexpr (in_registers) {
       if (out_in_blocks_[k] && count == width) {
         index_t const pitch = out.to.outer[0].stride;
-        columns_to_rows<width>(from[0], out.to.data + i * pitch, pitch, length_);
+        if constexpr (__is_same(T, A)) {
+          columns_to_rows<width>(from[0], out.to.data + i * pitch, pitch, length_);
+        } else {
+          alignas(64) A rows[width * most_columns];
+          columns_to_rows<width>(from[0], rows, length_, length_);
+          for_each_run(pitch, [&](index_t l, index_t length) SAGE_INLINE_LAMBDA {
+            sage::detail::round_row<V>(rows + l * length_, length, out.to.data + (i + l) * pitch);
+          });
+        }
         return;
       }
     }

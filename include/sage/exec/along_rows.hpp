@@ -7,6 +7,7 @@
 #include <sage/exec/row_scratch.hpp>
 #include <sage/exec/streaming.hpp>
 #include <sage/exec/strided_row.hpp>
+#include <sage/math/half_rows.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -312,7 +313,11 @@ class along_rows {
         continue;
       }
       index_t const stride = p_.in[k].stride;
-      for (index_t j = 0; j < length_; ++j) to[j] = static_cast<A>(from.in[k][j * stride]);
+      if (stride == 1) {
+        sage::detail::widen_row<V>(from.in[k], length_, to);
+      } else {
+        for (index_t j = 0; j < length_; ++j) to[j] = static_cast<A>(from.in[k][j * stride]);
+      }
       for (index_t j = length_; j < padded_; ++j) to[j] = A(0);
     }
     SAGE_UNROLL
@@ -329,12 +334,15 @@ class along_rows {
       A const* const from = copies + k * padded_;
       index_t const stride = p_.out[k].to.stride;
       bool const add = p_.out[k].mode == gradient_mode::add;
-      index_t j = 0;
-      if constexpr (__is_same(T, A))
-        if (add && stride == 1)
-          for (; j + width <= length_; j += width)
-            store_pack(to.out[k] + j, load_pack<V>(to.out[k] + j) + load_pack<V>(from + j));
-      for (; j < length_; ++j) {
+      if (stride == 1) {
+        if (add) {
+          sage::detail::add_row<V>(from, length_, to.out[k]);
+        } else {
+          sage::detail::round_row<V>(from, length_, to.out[k]);
+        }
+        continue;
+      }
+      for (index_t j = 0; j < length_; ++j) {
         T& x = to.out[k][j * stride];
         x = static_cast<T>(add ? static_cast<A>(x) + from[j] : from[j]);
       }

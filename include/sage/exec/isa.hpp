@@ -14,6 +14,19 @@ namespace exec {
 /// Instruction sets the row loops are instantiated for. `best` is the widest that the processor has.
 enum class isa { best, baseline, avx2, avx512 };
 
+#if SAGE_X86_DISPATCH
+namespace detail {
+
+// Does the processor convert binary16? (Clang 14 does not know the feature's name, and <cpuid.h> has names of its own.)
+inline bool has_f16c() noexcept {
+  unsigned a = 1, b = 0, c = 0, d = 0;
+  __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+  return (c >> 29 & 1) != 0;
+}
+
+}  // namespace detail
+#endif
+
 /// The widest instruction set of this processor, or what the environment variable SAGE_ISA (sse2, avx2 or avx512) names
 /// where that is less: asked once.
 /// `baseline`, the compiler's own target, without dispatch.
@@ -22,7 +35,7 @@ inline isa best_isa() {
 #if SAGE_X86_DISPATCH
   static isa const found = [] {
     __builtin_cpu_init();
-    bool const avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool const avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && detail::has_f16c();
     bool const avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
     isa const widest = avx512 ? isa::avx512 : avx2 ? isa::avx2 : isa::baseline;
@@ -64,11 +77,12 @@ void run_baseline(Kernel const& kernel) {
 }
 #if SAGE_X86_DISPATCH
 template <class Kernel>
-__attribute__((target("avx2,fma"))) void run_avx2(Kernel const& kernel) {
+__attribute__((target("avx2,fma,f16c"))) void run_avx2(Kernel const& kernel) {
   kernel(vector_bytes<32>{});
 }
 template <class Kernel>
-__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl"))) void run_avx512(Kernel const& kernel) {
+__attribute__((target("avx2,fma,f16c,avx512f,avx512dq,avx512bw,avx512vl"))) void run_avx512(
+    Kernel const& kernel) {
   kernel(vector_bytes<64>{});
 }
 #endif

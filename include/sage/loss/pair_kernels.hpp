@@ -5,6 +5,7 @@
 #include <sage/exec/passes.hpp>
 #include <sage/formula/paired_rows.hpp>
 #include <sage/loss/gradient_sums.hpp>
+#include <sage/math/half_pack.hpp>
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/lanes.hpp>
 #include <sage/math/pack.hpp>
@@ -33,8 +34,8 @@ SAGE_INLINE V load_along(strided_row<T const> const& r, index_t j, int count) {
     static_cast<void>(count);
     return static_cast<A>(*from);
   } else {
-    if constexpr (std::is_same_v<T, A>)
-      if (r.stride == 1 && count == width) return load_pack<V>(from);
+    if constexpr (loads_as<V, T>)
+      if (r.stride == 1 && count == width) return load_converted<V>(from);
     A part[width] = {};
     for (int l = 0; l < count; ++l) part[l] = static_cast<A>(from[l * r.stride]);
     return load_pack<V>(part);
@@ -50,8 +51,8 @@ SAGE_INLINE void store_along(strided_row<T> const& r, index_t j, int count, V co
     static_cast<void>(count);
     *to = static_cast<T>(add ? static_cast<A>(*to) + g : g);
   } else {
-    if constexpr (std::is_same_v<T, A>)
-      if (r.stride == 1 && count == width) return store_pack(to, add ? load_pack<V>(to) + g : g);
+    if constexpr (loads_as<V, T>)
+      if (r.stride == 1 && count == width) return store_converted(to, add ? load_converted<V>(to) + g : g);
     A part[width];
     store_pack(part, g);
     for (int l = 0; l < count; ++l)
