@@ -51,13 +51,6 @@ class gradient_sums {
     }
   }
 
-  /// The sums, still to be written, as an output: of a gradient of halves.
-  gradient_rows<A> output() noexcept {
-    static_assert(!std::is_same_v<T, A>);
-    if (!wanted()) return {};
-    return {as_rows(strided_view{sums_.data(), extents{to_.to.rows, to_.to.length}}), gradient_mode::write};
-  }
-
   /// Rounds the sums into the output.
   void finish() {
     if constexpr (!std::is_same_v<T, A>)

@@ -3,7 +3,6 @@
 #include <sage/core/config.hpp>
 #include <sage/loss/arguments.hpp>
 #include <sage/loss/device_evaluation.hpp>
-#include <sage/loss/gradient_sums.hpp>
 #include <sage/loss/row_table.hpp>
 #include <sage/loss/sage_on_device.hpp>
 #include <sage/loss/sage_operands.hpp>
@@ -35,7 +34,7 @@ class sage_evaluation {
               on_a_device().template reduced<true>(executor, given, 1.0, no_gradients(given),
                                                    no_gradients(given));
             } else {
-              return in_accumulator(given, [&](auto const& x) {
+              return in_accumulator(executor, given, [&](auto const& x) {
                 auto dz = no_gradients(x), de = no_gradients(x);
                 return terms().reduced(executor, x, 1.0, dz, de);
               });
@@ -72,7 +71,7 @@ class sage_evaluation {
             if constexpr (on_device<decltype(executor)>) {
               on_a_device().unreduced(executor, given, std::get<0>(outputs));
             } else {
-              in_accumulator(given,
+              in_accumulator(executor, given,
                              [&](auto const& x) { terms().unreduced(executor, x, std::get<0>(outputs)); });
             }
           });
@@ -227,19 +226,22 @@ class sage_evaluation {
     if constexpr (is_device_call<Executor>) {
       return f(x, dz, de);  // which rounds every sum of terms once
     } else {
-      return in_accumulator(x, [&](auto const& wide) {
+      return in_accumulator(executor, x, [&](auto const& wide) {
         if constexpr (std::is_same_v<decltype(wide), Operands const&>) {
           return followed_by(
               [&] { return f(wide, dz, de); },
               [&] { zero(dz.x), zero(dz.plus), zero(dz.minus), zero(de.x), zero(de.plus), zero(de.minus); });
         } else {
-          using sums = gradient_sums<typename Operands::element>;
-          sums zx(dz.x), zp(dz.plus), zm(dz.minus), ex(de.x), ep(de.plus), em(de.minus);
-          auto wz = views(zx.output(), zp.output(), zm.output()),
-               we = views(ex.output(), ep.output(), em.output());
+          gradients_in_accumulator<typename Operands::element, 6> const sums(
+              {dz.x, dz.plus, dz.minus, de.x, de.plus, de.minus});
+          auto wz = views(sums.output(0), sums.output(1), sums.output(2)),
+               we = views(sums.output(3), sums.output(4), sums.output(5));
           return followed_by(
               [&] { return f(wide, wz, we); },
-              [&] { zx.finish(), zp.finish(), zm.finish(), ex.finish(), ep.finish(), em.finish(); });
+              [&] {
+                zero(wz.x), zero(wz.plus), zero(wz.minus), zero(we.x), zero(we.plus), zero(we.minus);
+                sums.round(executor);
+              });
         }
       });
     }
