@@ -4,6 +4,7 @@
 
 #include <sage/augment/gaussian_blur.hpp>
 #include <sage/augment/saliency_pair.hpp>
+#include <sage/core/half_format.hpp>
 #include <sage/exec/scalar.hpp>
 #include <sage/exec/simd.hpp>
 #include <sage/exec/threads.hpp>
@@ -14,6 +15,8 @@
 
 template <>
 inline constexpr bool sage::is_half<bench::bfloat16> = true;
+template <>
+inline constexpr sage::half_format sage::half_format_of<bench::bfloat16> = sage::half_format::bfloat16;
 
 namespace bench {
 

@@ -17,6 +17,7 @@
 #include <sage/core/accumulator.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/error.hpp>
+#include <sage/core/half_format.hpp>
 #include <sage/core/index.hpp>
 #include <sage/core/memory_space.hpp>
 #include <sage/core/option_defect.hpp>

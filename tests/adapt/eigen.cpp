@@ -147,6 +147,7 @@ TEST_CASE("a gradient may stand exactly in the place of its Eigen input, and now
 TEMPLATE_TEST_CASE("Eigen's half types are computed in float and rounded once", "", Eigen::half,
                    Eigen::bfloat16) {
   static_assert(sage::is_half<TestType>);
+  static_assert(sage::half_format_of<TestType> != sage::half_format::unknown);
   using halves = matrix<TestType, Eigen::RowMajor>;
   using floats = matrix<float, Eigen::RowMajor>;
   halves const a = floats::Random(4, 33).cast<TestType>(), p = floats::Random(4, 33).cast<TestType>(),

@@ -57,6 +57,28 @@ namespace {
 using sage::index_t;
 using sage::exec::isa;
 
+/// f(a pack of floats) of every width that this processor has, compiled for it; of a float where there are no packs.
+template <class F>
+void at_every_width(F const& f) {
+#if SAGE_SIMD
+  for (isa const level : {isa::baseline, isa::avx2, isa::avx512})
+    if (sage::exec::has_isa(level)) {
+      CAPTURE(static_cast<int>(level));
+      sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
+        f(sage::pack<float, decltype(bytes)::value / 4>(0.0f));
+      });
+    }
+#else
+  f(0.0f);
+#endif
+}
+
+}  // namespace
+
+#if SAGE_SIMD
+
+namespace {
+
 template <class Half>
 struct format;  // bits behind the leading one, and the exponent's bias
 template <>
@@ -101,22 +123,6 @@ std::uint16_t nearest(float x) {
   return static_cast<std::uint16_t>(sign | bits);
 }
 
-/// f(a value of the pack of floats of every width that this processor has, compiled for it).
-template <class F>
-void at_every_width(F const& f) {
-#if SAGE_SIMD
-  for (isa const level : {isa::baseline, isa::avx2, isa::avx512})
-    if (sage::exec::has_isa(level)) {
-      CAPTURE(static_cast<int>(level));
-      sage::exec::dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
-        f(sage::pack<float, decltype(bytes)::value / 4>(0.0f));
-      });
-    }
-#else
-  static_cast<void>(f);
-#endif
-}
-
 /// Floats that are hard to round: all of 16 bits' numbers, the middles between neighbours and the floats next to both, of
 /// both signs; and floats of every exponent with all kinds of fractions.
 template <class Half>
@@ -149,8 +155,6 @@ std::vector<float> hard_floats() {
 }
 
 }  // namespace
-
-#if SAGE_SIMD
 
 TEMPLATE_TEST_CASE("Every number of 16 bits is widened to itself", "", acme::binary16, acme::bfloat16) {
   std::vector<TestType> halves(0x10000);

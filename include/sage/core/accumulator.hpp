@@ -8,7 +8,8 @@
 namespace sage {
 
 /// True for element types narrower than float: they are computed in float and rounded once, at the store.
-/// Specialise it to true for a half type of your own; it must convert explicitly to and from float.
+/// Specialise it to true for a half type of your own; it must convert explicitly to and from float. See also
+/// half_format.hpp.
 template <class T>
 inline constexpr bool is_half = false;
 

@@ -123,8 +123,10 @@ SAGE_INLINE void to_binary16(pack<float, N> const& x, typename native_halves<N>:
   } else {
     using floats = typename native_vector<float, N>::type;
     using bits = typename native_vector<float, N>::bits;
+    using words = typename native_vector<float, N>::words;
     bits const u = __builtin_bit_cast(bits, x.v), magnitude = u & 0x7fffffff;
-    bits const normal = (magnitude + 0xfff + ((magnitude >> 13) & 1) - (112 << 23)) >> 13;
+    words const w = __builtin_bit_cast(words, magnitude);
+    bits const normal = __builtin_bit_cast(bits, (w + 0xfffu + ((w >> 13) & 1u) - (112u << 23)) >> 13);
     // Below 2^−14 in multiples of 2^−24, which is the distance of floats from ½ on: that sum is what rounds.
     bits const small = __builtin_bit_cast(bits, __builtin_bit_cast(floats, magnitude) + 0.5f) - 0x3f000000;
     bits const not_number = 0x7e00 | ((magnitude >> 13) & 0x3ff);
