@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include <sage/adapt/eigen.hpp>
+#include <sage/core/half_format.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/triplet_margin.hpp>
 

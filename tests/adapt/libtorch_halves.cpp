@@ -3,6 +3,7 @@
 #include "loss/half_units.hpp"
 
 #include <sage/adapt/libtorch.hpp>
+#include <sage/core/half_format.hpp>
 
 static_assert(sage::half_format_of<c10::Half> == sage::half_format::binary16);
 static_assert(sage::half_format_of<c10::BFloat16> == sage::half_format::bfloat16);

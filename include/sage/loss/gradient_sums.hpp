@@ -5,10 +5,8 @@
 #include <sage/core/index.hpp>
 #include <sage/exec/row_problem.hpp>
 #include <sage/loss/row_table.hpp>
-#include <sage/tensor/extents.hpp>
 #include <sage/tensor/gradient.hpp>
 #include <sage/tensor/rows.hpp>
-#include <sage/tensor/strided_view.hpp>
 
 #include <type_traits>
 
