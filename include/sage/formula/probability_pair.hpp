@@ -38,9 +38,10 @@ template <class Divergence, class Sums, class V, class Kept>
 SAGE_HD SAGE_INLINE void accumulate_class(Divergence const& d, Sums& a, probability_pair<V> const& c,
                                           [[maybe_unused]] Kept const& kept_here) {
   if constexpr (kept_by_divergence < Divergence >> 0) {
-    [&]<int... I>(std::integer_sequence<int, I...>) SAGE_INLINE_LAMBDA {
-      (d.prepare(step<I>{}, c, kept_here), ...);
-    }
+    if constexpr (steps_of_divergence < Divergence >> 1)
+      [&]<int... I>(std::integer_sequence<int, I...>) SAGE_INLINE_LAMBDA {
+        (d.prepare(step<I>{}, c, kept_here), ...);
+      }
     (std::make_integer_sequence<int, steps_of_divergence<Divergence> - 1>{});
     d.accumulate(a, c, kept_here);
   } else {
