@@ -3,6 +3,7 @@
 #include "framework/gradients.hpp"
 #include "framework/modules.hpp"
 
+#include <sage/formula/skewed_jensen_shannon.hpp>
 #include <sage/framework/libtorch.hpp>
 
 namespace {

@@ -77,8 +77,7 @@ struct no_work {
 };
 
 /// Positions 0 … n − 1 of `packs` packs of lines, n a multiple of blur_block: to[i · pitch], from x[i · Pitch], which has
-/// positions −radius … n + radius − 1. Calls meanwhile(b) before
-/// block b of a line.
+/// positions −radius … n + radius − 1. Calls meanwhile(b) before block b of a line.
 template <class V, index_t Pitch, class A, class F = no_work>
 SAGE_INLINE void blur_lines_of(A const* weight, index_t radius, A const* x, index_t n, index_t packs, A* to,
                                index_t pitch, F const& meanwhile = {}) {
