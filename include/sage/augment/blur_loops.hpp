@@ -72,10 +72,6 @@ SAGE_INLINE void blur_positions(A const* weight, index_t radius, A const* x, A* 
   for (index_t q = 0; q < blur_block; ++q) store_lanes<V>(to + q * pitch, s.even[q] + s.odd[q]);
 }
 
-struct no_work {
-  SAGE_INLINE void operator()(index_t) const noexcept {}
-};
-
 /// Positions 0 … n − 1 of `packs` packs of lines, n a multiple of blur_block: to[i · pitch], from x[i · Pitch], which has
 /// positions −radius … n + radius − 1. Calls meanwhile(b) before block b of a line.
 template <class V, index_t Pitch, class A, class F = no_work>

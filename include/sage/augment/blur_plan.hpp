@@ -73,7 +73,7 @@ class blur_plan {
 
     template <class V>
     SAGE_INLINE void row(index_t y, A* out) {
-      A const* const from = stored_row<V>(y, [](index_t) SAGE_INLINE_LAMBDA {});
+      A const* const from = stored_row<V>(y, no_work{});
       sweep<V>(x.width, [&]<class P>(std::type_identity<P>, index_t j)
                             SAGE_INLINE_LAMBDA { store_lanes<P>(out + j, load_lanes<P>(from + j)); });
     }

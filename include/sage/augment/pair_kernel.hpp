@@ -41,14 +41,9 @@ bool needs_copy(image_view<T> const& v) noexcept {
   return !std::is_same_v<std::remove_const_t<T>, A> || !v.has_dense_rows();
 }
 
-/// For degraded_row where nothing is written soon.
-struct no_hint {
-  SAGE_INLINE void operator()(index_t) const noexcept {}
-};
-
 /// Row y of a degraded plane: where the degradation keeps it, or else written to `copy`. soon(i) may be told, before
 /// long computations, that results for element i of the plane, in the order of its rows, are going to follow.
-template <class V, class A, class Rows, class F = no_hint>
+template <class V, class A, class Rows, class F = no_work>
 SAGE_INLINE A const* degraded_row(Rows& rows, index_t y, A* copy, F const& soon = {}) {
   if constexpr (requires { rows.template stored_row<V>(y, soon); }) {
     return rows.template stored_row<V>(y, soon);

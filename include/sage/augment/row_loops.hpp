@@ -58,6 +58,11 @@ SAGE_INLINE void prefetch_element([[maybe_unused]] A const* x, [[maybe_unused]] 
 #endif
 }
 
+/// In the place of what is done, or told, beside the work.
+struct no_work {
+  SAGE_INLINE void operator()(index_t) const noexcept {}
+};
+
 /// Zero in every lane, a constant: GCC 12 may insert V(0) lane by lane.
 template <class V>
 SAGE_INLINE V zero_lanes() noexcept {
