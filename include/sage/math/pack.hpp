@@ -59,8 +59,9 @@ struct native_vector<double, 8> {
   typedef double loose __attribute__((vector_size(64), aligned(8), may_alias));
 };
 
-// Every lane of v becomes x. A loop over the lanes is what both compilers make one broadcast of, GCC 12 only where x is
-// a constant or the function is small: elsewhere it inserts lane by lane, and has to be told the instruction.
+// Every lane of v becomes x. A loop over the lanes is what both compilers make one broadcast of, GCC 12 only where the
+// function is small: elsewhere it inserts lane by lane, zeros too. A constant is one of its expressions, and else it has
+// to be told the instruction.
 template <class Vector, class T>
 SAGE_INLINE void fill(Vector& v, T x) noexcept {
 #if defined(__OPTIMIZE__) && !defined(__clang__)

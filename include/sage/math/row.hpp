@@ -46,6 +46,7 @@ SAGE_ABI_BEGIN
 /// processor looks some hundred instructions ahead, which are more positions of one step than of the whole.
 template <class... States>
 struct pass_list {};
+/// The I-th of the steps into which a pass is divided.
 template <int I>
 struct step {};
 template <class Passes>
