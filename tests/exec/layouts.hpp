@@ -2,6 +2,8 @@
 
 #include <sage/exec/row_layout.hpp>
 
+#include <initializer_list>
+
 /// Every way in which rows are divided among the threads of a GPU, forced upon any shape.
 namespace layouts {
 

@@ -176,6 +176,25 @@ class questions {
   std::string shape_;
 };
 
+/// How many pixels of a noisy picture have other bits than the scalar executor gives them. (-ffast-math approximates the
+/// square roots of vectors.)
+template <class T, class Executor>
+int differing_pixels([[maybe_unused]] Executor const& executor) {
+  int differing = 0;
+#if !defined(__FAST_MATH__)
+  if constexpr (sizeof(T) <= sizeof(double)) {
+    std::vector<T> const image = matrix<T>(5, 83, 8), map = near(std::vector<T>(image.size(), T(0.5)), 8);
+    std::vector<T> plus(image.size()), expected(image.size());
+    auto const plane = [](auto& v) { return sage::strided_view{v.data(), sage::extents{1, 1, 5, 83}}; };
+    sage::saliency_pair const pair{sage::gaussian_noise{.sigma = 0.3, .seed = 7}};
+    pair(executor, plane(image), plane(map), plane(plus), sage::skip);
+    pair(sage::exec::scalar{}, plane(image), plane(map), plane(expected), sage::skip);
+    for (std::size_t i = 0; i < plus.size(); ++i) differing += plus[i] != expected[i];
+  }
+#endif
+  return differing;
+}
+
 template <class T, class Executor, class Meter = no_meter>
 std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::size_t length,
                                Meter meter = {}) {
@@ -198,6 +217,9 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
 
   q.ask("consistency", sage::consistency_loss<>{}, pair{x, y});
   q.ask("consistency of near rows", sage::consistency_loss<>{.temperature = 2}, pair{x, near_1024});
+  auto const x_2 = matrix<T>(rows, 2, 1), y_2 = matrix<T>(rows, 2, 2);
+  q.ask("consistency of two classes", sage::consistency_loss<>{.temperature = 0.5}, pair{x_2, y_2});
+  q.ask("consistency of near rows of two classes", sage::consistency_loss<>{}, pair{x_2, near(x_2, 1024)});
   q.ask("consistency, beta 0.3",
         sage::consistency_loss<sage::skewed_jensen_shannon>{.divergence = {.beta = 0.3}}, pair{x, near_1024});
 
@@ -246,6 +268,8 @@ std::vector<answer<T>> answers(Executor const& executor, std::size_t rows, std::
       sage::sage_loss<sage::normalized_euclidean, sage::jensen_shannon, sage::toward_uniform<>>{.margin =
                                                                                                     1.5},
       triplet{x, near_8, y}, triplet{y, near(y, 8), z}, labels);
+  // A reference must not be 0.
+  q.keep("noise of the same bits", {static_cast<T>(1 + differing_pixels<T>(executor))});
   return q.answers;
 }
 

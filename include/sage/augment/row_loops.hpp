@@ -88,6 +88,7 @@ SAGE_INLINE V multiply_add(V const& x, V const& y, V const& z) noexcept {
 /// fused multiply-add, at any width, on the host and on a GPU.
 template <class V>
 SAGE_HD SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
+  SAGE_NO_CONTRACT
 #if defined(__CUDA_ARCH__)
   if constexpr (std::is_same_v<V, float>) {
     return __fmul_rn(x, y);
@@ -95,11 +96,17 @@ SAGE_HD SAGE_INLINE V rounded_product(V const& x, V const& y) noexcept {
     return __dmul_rn(x, y);
   }
 #else
-  V product = x * y;
+  V product;
 #if SAGE_SIMD
   if constexpr (is_pack<V>) {
+    product = V(x.v * y.v);  // the operator of packs allows a contraction
     math::detail::fence(product.v);
-  } else if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) {
+    return product;
+  }
+#endif
+  product = x * y;
+#if SAGE_SIMD
+  if constexpr (std::is_same_v<V, float> || std::is_same_v<V, double>) {
     math::detail::fence(product);
   }
 #elif defined(__GNUC__) && !defined(__clang__) && defined(__FP_FAST_FMAF)

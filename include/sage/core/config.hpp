@@ -53,8 +53,11 @@
 // everywhere, where the processor can. (Clang would join only what one expression holds.)
 #if defined(__clang__)
 #define SAGE_CONTRACT _Pragma("clang fp contract(fast)")
+/// Likewise: its products are rounded before anything is added to them, under any flags. (GCC has to be told of each.)
+#define SAGE_NO_CONTRACT _Pragma("clang fp contract(off)")
 #else
 #define SAGE_CONTRACT
+#define SAGE_NO_CONTRACT
 #endif
 
 // nvcc has no vector types: host executors run on the scalar schedules in the sources that it compiles.

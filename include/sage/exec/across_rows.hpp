@@ -185,21 +185,24 @@ class across_rows {
   SAGE_INLINE void run(pass_list<State, Later...>, places& x, Then const& then,
                        Earlier const&... earlier) const {
     of_groups<State> total;
-    for_each_step<State>([&](auto of) SAGE_INLINE_LAMBDA {
-      for (int g = 0; g < x.groups; ++g) {
-        State state{};
-        if constexpr (!sums_nothing<State>)
+    if constexpr (sums_nothing<State>) {
+      for (int g = 0; g < x.groups; ++g) total.emplace(g, []() SAGE_INLINE_LAMBDA { return State{}; });
+    } else {
+      for_each_step<State>([&]<int I>(step<I> of) SAGE_INLINE_LAMBDA {
+        for (int g = 0; g < x.groups; ++g) {
+          State state{};
           for_each_column(x, g,
                           [&](auto const& in, auto const& at, auto const& k, index_t) SAGE_INLINE_LAMBDA {
                             accumulate_step(of, formula_, state, in, at, k, earlier[g]...);
                           });
-        if constexpr (__is_same(decltype(of), step<0>)) {
-          total.emplace(g, [&]() SAGE_INLINE_LAMBDA { return state; });
-        } else {
-          formula_.combine(total[g], state);
+          if constexpr (I == 0) {
+            total.emplace(g, [&]() SAGE_INLINE_LAMBDA { return state; });
+          } else {
+            formula_.combine(total[g], state);
+          }
         }
-      }
-    });
+      });
+    }
     if constexpr (requires { formula_.conclude(total[0], row_of(x, 0), earlier[0]...); }) {
       of_groups<decltype(formula_.conclude(total[0], row_of(x, 0), earlier[0]...))> conclusions;
       for (int g = 0; g < x.groups; ++g)

@@ -131,7 +131,7 @@ SAGE_INLINE pack<double, N> log_of_split(split_double<N> const& x, doubles<N> co
 
 }  // namespace detail
 
-/// e^x. Largest error 0.9 units of the last place.
+/// e^x. Largest error 0.92 units of the last place.
 template <int N>
 SAGE_INLINE pack<double, N> exp(pack<double, N> const& x) noexcept {
   using namespace detail;
