@@ -47,7 +47,7 @@ SAGE_ABI_BEGIN
 ///                  T (all K)             1e-2     1e-1     1        10       100
 ///              float:   value            3.1e-06  2.7e-06  1.8e-06  1.2e-06  1.2e-06
 ///
-///            That is with AVX2; without fused multiply-add (SSE2) up to 5.2e-6 and 4.0e-6. Printed by
+///            That is with AVX2; without fused multiply-add (SSE2) up to 5.2e-6 and 4.3e-6. Printed by
 ///            tests/loss/jensen_shannon_table.cpp. Not held to relative errors are gradients where one class has
 ///            all probability but for rounding (a fifth of the cases at K ≤ 10, most of them at T = 1e-2), whose
 ///            error is some units of the value over T, and values which a class could dominate that underflows.
