@@ -12,6 +12,7 @@
 #include <sage/formula/jensen_shannon.hpp>
 #include <sage/formula/softmax_divergence.hpp>
 #include <sage/formula/triplet.hpp>
+#include <sage/formula/two_class_jensen_shannon.hpp>
 
 #include <cstdint>
 #include <string>
@@ -137,6 +138,21 @@ TEST_CASE("No result depends on the order in which blocks run") {
       CAPTURE(any_layout::name());
       CHECK(same_bits(one.run(sage::exec::detail::emulated_launch{}), other.run(descending_launch{})));
     });
+  });
+}
+
+TEST_CASE("Passes that sum nothing are concluded in every layout as on the scalar executor") {
+  sage::two_class_jensen_shannon const formula{.temperature = 0.5, .factor = 2};
+  batch scalar(formula, 5, 2);
+  sage::exec::scalar{}(scalar.p);
+  REQUIRE(scalar.losses[0] > 0);
+  for_each_layout([&] {
+    batch one(formula, 5, 2);
+    one.run(sage::exec::detail::emulated_launch{});
+    CAPTURE(any_layout::name());
+    CHECK(same_bits(one.losses, scalar.losses));
+    CHECK(same_bits(one.g[0], scalar.g[0]));
+    CHECK(same_bits(one.g[1], scalar.g[1]));
   });
 }
 

@@ -78,10 +78,12 @@ template <class Passes>
 struct state_bytes;
 template <class... States>
 struct state_bytes<pass_list<States...>> {
-  static constexpr int sum = (0 + ... + static_cast<int>(sizeof(States)));
+  template <class State>
+  static constexpr int of = sums_nothing<State> ? 0 : static_cast<int>(sizeof(State));
+  static constexpr int sum = (0 + ... + of<States>);
   /// Of the passes before pass n.
   SAGE_HD static constexpr int before(int n) noexcept {
-    int const each[] = {static_cast<int>(sizeof(States))..., 0};
+    int const each[] = {of<States>..., 0};
     int total = 0;
     for (int i = 0; i < n; ++i) total += each[i];
     return total;
@@ -178,6 +180,16 @@ class cooperative_row {
   template <class State, class... Later, class Row, class Refill, class... Earlier>
   SAGE_HD void run(pass_list<State, Later...>, Row const& r, Refill const& refill,
                    Earlier const&... earlier) const {
+    constexpr int pass = sizeof...(Earlier);
+    if constexpr (sums_nothing<State>) {
+      if constexpr (Stage != pass) go_on(pass_list<Later...>{}, r, State{}, refill, earlier...);
+    } else {
+      run_pass<State>(pass_list<Later...>{}, r, refill, earlier...);
+    }
+  }
+  template <class State, class... Later, class Row, class Refill, class... Earlier>
+  SAGE_HD void run_pass(pass_list<Later...>, Row const& r, Refill const& refill,
+                        Earlier const&... earlier) const {
     constexpr int pass = sizeof...(Earlier);
     typename Group::template own<State> part{};
     if constexpr (Stage == whole_row || Stage == pass) {
