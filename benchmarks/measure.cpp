@@ -58,6 +58,43 @@ void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets,
   }
 }
 
+/// The time of one provider over that of another: the median over pairs of short runs, of which now the one comes first
+/// and now the other. What slows the machine for longer than a pair slows both alike; medians of repetitions that lie
+/// seconds apart differ by 2 or 3 % where the very same code runs.
+double ratio_in_turns(provider const& above, provider const& below, std::size_t sets, double seconds) {
+  using clock = std::chrono::steady_clock;
+  constexpr std::size_t least_pairs = 51;
+  constexpr double least_run = 2e-4;  // seconds
+  std::size_t set = 0;
+  int runs = 1;
+  auto const time = [&](provider const& p) {
+    if (p.before) p.before();
+    auto const start = clock::now();
+    for (int i = 0; i < runs; ++i) {
+      p.run(set);
+      if (++set == sets) set = 0;
+    }
+    return std::chrono::duration<double>(clock::now() - start).count();
+  };
+  time(above);
+  runs += int(least_run / time(below));
+
+  std::vector<double> ratios;
+  for (auto const start = clock::now();
+       ratios.size() < least_pairs || clock::now() - start < std::chrono::duration<double>(seconds);) {
+    if (ratios.size() % 2 == 0) {
+      double const first = time(above);
+      ratios.push_back(first / time(below));
+    } else {
+      double const first = time(below);
+      ratios.push_back(time(above) / first);
+    }
+  }
+  auto const middle = ratios.begin() + std::ptrdiff_t(ratios.size() / 2);
+  std::nth_element(ratios.begin(), middle, ratios.end());
+  return *middle;
+}
+
 }  // namespace
 
 session::session(std::string const& json_path, int repetitions, double seconds)
@@ -119,6 +156,9 @@ std::vector<timing> session::measure(std::string const& group, providers const& 
       if (repetitions_ == 1 || run.aggregate_name == "median") t.seconds = seconds;
       if (run.aggregate_name == "cv") t.variation = run.real_accumulated_time;
     }
+    for (auto const& other : list)
+      if (p.in_turns_with == other.name)
+        t.ratio_in_turns = ratio_in_turns(p, other, sets, 2 * repetitions_ * seconds_);
     r.push_back(t);
   }
 
@@ -135,6 +175,9 @@ std::vector<timing> session::measure(std::string const& group, providers const& 
       run.counters["rows_per_second"] = per_call.rows / seconds;
       run.counters["bytes_per_second"] = per_call.bytes / seconds;
       if (limit < std::numeric_limits<double>::infinity()) run.counters["share_of_limit"] = limit / seconds;
+      for (auto const& t : r)
+        if (t.ratio_in_turns > 0 && run.run_name.function_name == group + "/" + t.provider)
+          run.counters["ratio_in_turns"] = t.ratio_in_turns;
     }
     kept.push_back(run);
   }

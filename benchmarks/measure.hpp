@@ -11,10 +11,12 @@
 
 namespace bench {
 
-/// What one provider took: the median over the repetitions and their coefficient of variation.
+/// What one provider took: the median over the repetitions and their coefficient of variation; and, where it was timed
+/// in turns with another, its time over that one's.
 struct timing {
   std::string provider;
   double seconds = 0, variation = 0;
+  double ratio_in_turns = 0;
 };
 
 /// What one call of a group does, for the columns that are derived from the time.
@@ -25,7 +27,7 @@ struct amounts {
 };
 
 /// Runs groups of providers with Google Benchmark and keeps what it reports: a table on the terminal, and everything
-/// in Google Benchmark's JSON, to which rows/s, bytes/s, and share of the limit are added as counters.
+/// in Google Benchmark's JSON, to which rows/s, bytes/s, share of the limit and the ratio in turns are added as counters.
 class session : private benchmark::BenchmarkReporter {
  public:
   session(std::string const& json_path, int repetitions, double seconds);
