@@ -176,7 +176,7 @@ void run_all(run& r, std::vector<workload> const& workloads) {
   if (r.how.shapes != selection::smoke) {
     double expected = 0;
     for (auto const& w : workloads) expected += rough_seconds(w, r);
-    std::printf("%zu workloads, some %.0f minutes\n", workloads.size(), std::ceil(expected / 60));
+    std::printf("workloads: %zu, in some %.1f minutes\n", workloads.size(), expected / 60);
     r.to = std::make_unique<session>(r.json, r.repetitions, r.seconds);
   }
   r.functions = run_functions(r.to.get());

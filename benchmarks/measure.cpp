@@ -58,6 +58,10 @@ void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets,
   }
 }
 
+double seconds_of(benchmark::BenchmarkReporter::Run const& run) {
+  return run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
+}
+
 /// The time of one provider over that of another: the median over pairs of short runs, of which now the one comes first
 /// and now the other. What slows the machine for longer than a pair slows both alike; medians of repetitions that lie
 /// seconds apart differ by 2 or 3 % where the very same code runs.
@@ -125,53 +129,53 @@ void session::ReportRuns(std::vector<Run> const& runs) {
   runs_.insert(runs_.end(), runs.begin(), runs.end());
 }
 
+void session::register_benchmark(std::string const& name, provider const& p, std::size_t sets) const {
+  double const seconds = seconds_of_run(p);
+  auto* const registered = benchmark::RegisterBenchmark(
+      name.c_str(),
+      [&p, sets, seconds](benchmark::State& state) { run_benchmark(state, p, sets, seconds >= long_run); });
+  registered->Unit(benchmark::kMicrosecond)
+      ->Repetitions(repetitions_of(seconds, repetitions_))
+      ->MinTime(seconds_)
+      ->ReportAggregatesOnly();
+  if (p.seconds) {
+    registered->UseManualTime();
+  } else {
+    registered->UseRealTime();
+  }
+}
+
+bool session::is_median(Run const& run) const { return repetitions_ == 1 || run.aggregate_name == "median"; }
+
 std::vector<timing> session::measure(std::string const& group, providers const& list, std::size_t sets,
                                      amounts const& per_call) {
   benchmark::ClearRegisteredBenchmarks();
   runs_.clear();
-  for (auto const& p : list) {
-    double const seconds = seconds_of_run(p);
-    auto* const registered = benchmark::RegisterBenchmark(
-        (group + "/" + p.name).c_str(),
-        [&p, sets, seconds](benchmark::State& state) { run_benchmark(state, p, sets, seconds >= long_run); });
-    registered->Unit(benchmark::kMicrosecond)
-        ->Repetitions(repetitions_of(seconds, repetitions_))
-        ->MinTime(seconds_)
-        ->ReportAggregatesOnly();
-    if (p.seconds) {
-      registered->UseManualTime();
-    } else {
-      registered->UseRealTime();
-    }
-  }
+  for (auto const& p : list) register_benchmark(group + "/" + p.name, p, sets);
   benchmark::RunSpecifiedBenchmarks(this, "all");
 
   std::vector<timing> r;
+  double limit = std::numeric_limits<double>::infinity();
   for (auto const& p : list) {
     timing t{p.name};
     for (auto const& run : runs_) {
       if (run.run_name.function_name != group + "/" + p.name) continue;
-      if (run.run_type != Run::RT_Aggregate && repetitions_ > 1) continue;
-      double const seconds = run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
-      if (repetitions_ == 1 || run.aggregate_name == "median") t.seconds = seconds;
+      if (is_median(run)) t.seconds = seconds_of(run);
       if (run.aggregate_name == "cv") t.variation = run.real_accumulated_time;
     }
     for (auto const& other : list)
       if (p.in_turns_with == other.name)
         t.ratio_in_turns = ratio_in_turns(p, other, sets, 2 * repetitions_ * seconds_);
+    if (p.is_limit) limit = std::min(limit, t.seconds);
     r.push_back(t);
   }
 
-  double limit = std::numeric_limits<double>::infinity();
-  for (std::size_t k = 0; k < list.size(); ++k)
-    if (list[k].is_limit) limit = std::min(limit, r[k].seconds);
   limit = std::max(limit, per_call.limit_of_functions);
   std::vector<Run> kept;
   for (auto& run : runs_) {
-    bool const is_median = repetitions_ == 1 || run.aggregate_name == "median";
-    if (!is_median && run.aggregate_name != "cv") continue;
-    if (is_median) {
-      double const seconds = run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
+    if (!is_median(run) && run.aggregate_name != "cv") continue;
+    if (is_median(run)) {
+      double const seconds = seconds_of(run);
       run.counters["rows_per_second"] = per_call.rows / seconds;
       run.counters["bytes_per_second"] = per_call.bytes / seconds;
       if (limit < std::numeric_limits<double>::infinity()) run.counters["share_of_limit"] = limit / seconds;

@@ -5,7 +5,6 @@
 #include <benchmark/benchmark.h>
 
 #include <fstream>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -22,8 +21,7 @@ struct timing {
 /// What one call of a group does, for the columns that are derived from the time.
 struct amounts {
   double rows = 0, bytes = 0;
-  double limit_of_functions =
-      0;  // seconds that the transcendental functions alone take; 0 where there are none
+  double limit_of_functions = 0;  // seconds that exp and log alone take; 0 where there are none
 };
 
 /// Runs groups of providers with Google Benchmark and keeps what it reports: a table on the terminal, and everything
@@ -41,6 +39,8 @@ class session : private benchmark::BenchmarkReporter {
  private:
   bool ReportContext(Context const& context) override;
   void ReportRuns(std::vector<Run> const& runs) override;
+  void register_benchmark(std::string const& name, provider const& p, std::size_t sets) const;
+  bool is_median(Run const& run) const;
 
   std::ofstream json_file_;
   benchmark::JSONReporter json_;
