@@ -52,9 +52,8 @@ void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets,
     p.before();
   }
   for (auto _ : state) {
-    p.run(set);  // what it computes lies in memory that others read: it cannot be left out
+    run_through(p, set, sets, 1);  // what it computes lies in memory that others read: it cannot be left out
     benchmark::ClobberMemory();
-    if (++set == sets) set = 0;
   }
 }
 
@@ -74,10 +73,7 @@ double ratio_in_turns(provider const& above, provider const& below, std::size_t 
   auto const time = [&](provider const& p) {
     if (p.before) p.before();
     auto const start = clock::now();
-    for (int i = 0; i < runs; ++i) {
-      p.run(set);
-      if (++set == sets) set = 0;
-    }
+    run_through(p, set, sets, runs);
     return std::chrono::duration<double>(clock::now() - start).count();
   };
   time(above);

@@ -32,6 +32,14 @@ struct provider {
 
 using providers = std::vector<provider>;
 
+/// Runs a provider so many times, from `set` on through all sets.
+inline void run_through(provider const& p, std::size_t& set, std::size_t sets, std::int64_t runs) {
+  for (std::int64_t i = 0; i < runs; ++i) {
+    p.run(set);
+    if (++set == sets) set = 0;
+  }
+}
+
 /// Runs before the timed ones: scripts are compiled in the second run, in LibTorch 1.13. Long runs need no third, for
 /// they warm up themselves. Returns the set that is next.
 inline std::size_t warm_up(provider const& p, std::size_t sets) {
@@ -39,10 +47,8 @@ inline std::size_t warm_up(provider const& p, std::size_t sets) {
   auto const start = std::chrono::steady_clock::now();
   auto const limit = std::chrono::milliseconds(20);
   std::size_t set = 0;
-  for (int i = 0; i < 3 && (i == 0 || std::chrono::steady_clock::now() - start < limit); ++i) {
-    p.run(set);
-    set = (set + 1) % sets;
-  }
+  for (int i = 0; i < 3 && (i == 0 || std::chrono::steady_clock::now() - start < limit); ++i)
+    run_through(p, set, sets, 1);
   return set;
 }
 
