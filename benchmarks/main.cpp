@@ -60,6 +60,9 @@ providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   }
   add_plain(list, b);
   add_limits(list, b);
+  if (b.what.beyond_cache)
+    for (auto& p : list)
+      if (p.name == "sage") p.in_turns_with = {"limit", "limit non-temporal"};
   return list;
 }
 

@@ -160,8 +160,8 @@ std::vector<timing> session::measure(std::string const& group, providers const& 
       if (run.aggregate_name == "cv") t.variation = run.real_accumulated_time;
     }
     for (auto const& other : list)
-      if (p.in_turns_with == other.name)
-        t.ratio_in_turns = ratio_in_turns(p, other, sets, 2 * repetitions_ * seconds_);
+      if (std::ranges::find(p.in_turns_with, other.name) != p.in_turns_with.end())
+        t.over[other.name] = ratio_in_turns(p, other, sets, 2 * repetitions_ * seconds_);
     if (p.is_limit) limit = std::min(limit, t.seconds);
     r.push_back(t);
   }
@@ -176,8 +176,8 @@ std::vector<timing> session::measure(std::string const& group, providers const& 
       run.counters["bytes_per_second"] = per_call.bytes / seconds;
       if (limit < std::numeric_limits<double>::infinity()) run.counters["share_of_limit"] = limit / seconds;
       for (auto const& t : r)
-        if (t.ratio_in_turns > 0 && run.run_name.function_name == group + "/" + t.provider)
-          run.counters["ratio_in_turns"] = t.ratio_in_turns;
+        if (run.run_name.function_name == group + "/" + t.provider)
+          for (auto const& [other, ratio] : t.over) run.counters["over " + other] = ratio;
     }
     kept.push_back(run);
   }

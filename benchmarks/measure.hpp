@@ -5,17 +5,18 @@
 #include <benchmark/benchmark.h>
 
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace bench {
 
-/// What one provider took: the median over the repetitions and their coefficient of variation; and, where it was timed
-/// in turns with another, its time over that one's.
+/// What one provider took: the median over the repetitions and their coefficient of variation; and its time over that of
+/// each provider that it was timed in turns with.
 struct timing {
   std::string provider;
   double seconds = 0, variation = 0;
-  double ratio_in_turns = 0;
+  std::map<std::string, double> over = {};
 };
 
 /// What one call of a group does, for the columns that are derived from the time.
@@ -25,7 +26,7 @@ struct amounts {
 };
 
 /// Runs groups of providers with Google Benchmark and keeps what it reports: a table on the terminal, and everything
-/// in Google Benchmark's JSON, to which rows/s, bytes/s, share of the limit and the ratio in turns are added as counters.
+/// in Google Benchmark's JSON, to which rows/s, bytes/s, share of the limit and ratios in turns are added as counters.
 class session : private benchmark::BenchmarkReporter {
  public:
   session(std::string const& json_path, int repetitions, double seconds);

@@ -24,7 +24,8 @@ struct provider {
   // How long so many runs take, for those that are timed in another process; `run` then fetches their answer.
   std::function<double(std::int64_t runs)> seconds = nullptr;
   std::vector<std::size_t> outputs = {};  // which it writes, where they are not the workload's
-  std::string in_turns_with = "";  // a provider that it is timed in turns with, to tell a small difference
+  // Providers that it is timed in turns with, to tell small differences.
+  std::vector<std::string> in_turns_with = {};
   int threads = 1;
   bool is_limit = false;     // measures the machine; computes nothing that could be compared
   double first_seconds = 0;  // what its first run took, when its answer was compared

@@ -20,7 +20,7 @@ void add_adapted(providers& list, std::string const& name, batch<float>& b, AsTe
   } else {
     return;
   }
-  list.back().in_turns_with = "sage";
+  list.back().in_turns_with = {"sage"};
 }
 
 }  // namespace bench
