@@ -254,6 +254,54 @@ TEST_CASE("A logit of minus infinity is a class of probability zero") {
   CHECK(sage::consistency_loss<sage::kullback_leibler>{}(one, half).value == Approx(ln_2));
 }
 
+// Rows of two classes have a formula of their own.
+TEMPLATE_TEST_CASE("Two classes diverge as they do beside a third one of probability zero", "", float,
+                   double) {
+  constexpr TestType inf = std::numeric_limits<TestType>::infinity(),
+                     nan = std::numeric_limits<TestType>::quiet_NaN(),
+                     largest = std::numeric_limits<TestType>::max();
+  std::vector<TestType> const exotic{0,    TestType(1e-30), 1,        -3,  TestType(88.5), -200,
+                                     1e30, largest,         -largest, inf, -inf,           nan};
+  auto const n = static_cast<index_t>(exotic.size()), rows = n * n * n * n;
+  std::vector<TestType> z, other, z_3, other_3;
+  for (index_t i = 0; i < rows; ++i) {
+    auto const of = [&](index_t divisor) { return exotic[static_cast<std::size_t>(i / divisor % n)]; };
+    z.insert(z.end(), {of(1), of(n)});
+    other.insert(other.end(), {of(n * n), of(n * n * n)});
+    z_3.insert(z_3.end(), {of(1), of(n), -inf});
+    other_3.insert(other_3.end(), {of(n * n), of(n * n * n), -inf});
+  }
+  // Probabilities below the smallest normal number may be 0.
+  auto const close = [](TestType x, TestType y, TestType scale) {
+    using limits = std::numeric_limits<TestType>;
+    return (std::isnan(x) && std::isnan(y)) ||
+           std::abs(x - y) <=
+               std::max(32 * limits::epsilon() * std::max(std::abs(y), scale), 4 * limits::min());
+  };
+  for (TestType const temperature : {TestType(1e-18), TestType(0.5), TestType(1), TestType(1e18)}) {
+    sage::consistency_loss<> const loss{.temperature = temperature};
+    std::vector<TestType> values(static_cast<std::size_t>(rows)), values_3 = values;
+    std::vector<TestType> g(z.size()), h = g, g_3(z_3.size()), h_3 = g_3;
+    std::vector<TestType> const upstream(values.size(), temperature);
+    auto const matrix = [&](auto& x, index_t classes) {
+      return sage::strided_view<std::remove_reference_t<decltype(x[0])>, 2>(x.data(), {rows, classes});
+    };
+    loss.per_sample(matrix(z, 2), matrix(other, 2), values);
+    loss.per_sample(matrix(z_3, 3), matrix(other_3, 3), values_3);
+    loss.backward(upstream, matrix(z, 2), matrix(other, 2), matrix(g, 2), matrix(h, 2));
+    loss.backward(upstream, matrix(z_3, 3), matrix(other_3, 3), matrix(g_3, 3), matrix(h_3, 3));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      CAPTURE(temperature, z[2 * i], z[2 * i + 1], other[2 * i], other[2 * i + 1], values[i], values_3[i]);
+      REQUIRE(close(values[i], values_3[i], 0));
+      for (std::size_t j = 0; j < 2; ++j) {
+        CAPTURE(j, g[2 * i + j], g_3[3 * i + j], h[2 * i + j], h_3[3 * i + j]);
+        REQUIRE(close(g[2 * i + j], g_3[3 * i + j], values[i]));
+        REQUIRE(close(h[2 * i + j], h_3[3 * i + j], values[i]));
+      }
+    }
+  }
+}
+
 TEST_CASE("Exotic logits make their own row NaN and leave the others as they were, bit for bit") {
   using limits = std::numeric_limits<float>;
   index_t const rows = 21, bad = 17;

@@ -36,7 +36,7 @@ class across_rows {
   // A tile stays in the first-level cache. Transposing longer rows pays where much is computed of every element, as
   // formulas do that keep it, and where it is done in registers.
   static constexpr bool in_registers = sage::detail::loads_as<V, T>, takes_longer = kept > 0 && in_registers;
-  static constexpr index_t tile_bytes = 40 * 1024, few_columns = 32;
+  static constexpr index_t tile_bytes = 40 * 1024, few_columns = 32, few_positions = 48;
   static constexpr index_t position_bytes = static_cast<index_t>(sizeof(V)) * (inputs + kept + gradients);
   static constexpr index_t most_columns =
       takes_longer ? std::clamp<index_t>(tile_bytes / position_bytes, few_columns, 128) : few_columns;
@@ -54,7 +54,8 @@ class across_rows {
       : p_(p),
         formula_(p.formula),
         length_(p.length),
-        groups_(std::clamp<index_t>(few_columns / std::max<index_t>(p.length, 1), 1, most_groups)) {
+        groups_(std::clamp<index_t>(std::min(few_positions, most_columns) / std::max<index_t>(p.length, 1), 1,
+                                    most_groups)) {
     SAGE_UNROLL
     for (int k = 0; k < inputs; ++k) in_blocks_[k] = in_blocks(p.in[k]);
     SAGE_UNROLL
@@ -184,14 +185,19 @@ class across_rows {
   SAGE_INLINE void run(pass_list<State, Later...>, places& x, Then const& then,
                        Earlier const&... earlier) const {
     of_groups<State> total;
-    for (int g = 0; g < x.groups; ++g) total.emplace(g, []() SAGE_INLINE_LAMBDA { return State{}; });
     for_each_step<State>([&](auto of) SAGE_INLINE_LAMBDA {
       for (int g = 0; g < x.groups; ++g) {
         State state{};
-        for_each_column(x, g, [&](auto const& in, auto const& at, auto const& k, index_t) SAGE_INLINE_LAMBDA {
-          accumulate_step(of, formula_, state, in, at, k, earlier[g]...);
-        });
-        formula_.combine(total[g], state);
+        if constexpr (!sums_nothing<State>)
+          for_each_column(x, g,
+                          [&](auto const& in, auto const& at, auto const& k, index_t) SAGE_INLINE_LAMBDA {
+                            accumulate_step(of, formula_, state, in, at, k, earlier[g]...);
+                          });
+        if constexpr (__is_same(decltype(of), step<0>)) {
+          total.emplace(g, [&]() SAGE_INLINE_LAMBDA { return state; });
+        } else {
+          formula_.combine(total[g], state);
+        }
       }
     });
     if constexpr (requires { formula_.conclude(total[0], row_of(x, 0), earlier[0]...); }) {

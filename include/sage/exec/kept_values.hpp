@@ -74,6 +74,12 @@ class spaced_values {
   index_t between_;
 };
 
+/// Is there nothing to accumulate in the pass of a state?
+template <class State>
+inline constexpr bool sums_nothing = false;
+template <class V>
+inline constexpr bool sums_nothing<nothing<V>> = true;
+
 /// Into how many steps the pass of a state is divided.
 template <class State>
 inline constexpr int steps_of = 1;

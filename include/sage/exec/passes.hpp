@@ -46,7 +46,13 @@ SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<>, Redu
 template <class Formula, class V, class State, class... Later, class Reduce, class... Earlier>
 SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<State, Later...>,
                             Reduce const& reduce, Earlier const&... earlier) {
-  State const total = reduce(State{}, earlier...);
+  State const total = [&]() SAGE_INLINE_LAMBDA {
+    if constexpr (sums_nothing<State>) {
+      return State{};
+    } else {
+      return reduce(State{}, earlier...);
+    }
+  }();
   if constexpr (requires { f.conclude(total, r, earlier...); }) {
     return run_passes(f, r, pass_list<Later...>{}, reduce, earlier..., f.conclude(total, r, earlier...));
   } else {

@@ -70,4 +70,33 @@ struct row_problem {
   }
 };
 
+/// A problem's rows with another formula of as many inputs, gradients and losses.
+template <class Formula, class Problem>
+struct reformulated_problem {
+  using element = typename Problem::element;
+  using accumulator = typename Problem::accumulator;
+  using formula_type = Formula;
+  static_assert(Formula::inputs == Problem::formula_type::inputs &&
+                Formula::gradients == Problem::formula_type::gradients &&
+                losses_of<Formula> == losses_of<typename Problem::formula_type>);
+
+  Formula formula;
+  Problem const& of;
+  index_t const rows = of.rows, length = of.length;
+  lanes<rows_view<element const>, Formula::inputs> const& in = of.in;
+  lanes<gradient_rows<element>, Formula::gradients> const& out = of.out;
+  bool const with_gradient = of.with_gradient;
+  accumulator* const losses = of.losses;
+  row_parameters<accumulator> const* const parameters = of.parameters;
+  row_parameters<accumulator> const& uniform = of.uniform;
+
+  template <class Each>
+  SAGE_HD SAGE_INLINE void set_losses(index_t i, Each const& each) const {
+    of.set_losses(i, each);
+  }
+  SAGE_HD SAGE_INLINE row_parameters<accumulator> const& parameters_of(index_t i) const noexcept {
+    return of.parameters_of(i);
+  }
+};
+
 }  // namespace sage

@@ -5,6 +5,7 @@
 #include <sage/exec/along_rows.hpp>
 #include <sage/exec/isa.hpp>
 #include <sage/exec/own_schedule.hpp>
+#include <sage/exec/row_problem.hpp>
 #include <sage/exec/scalar.hpp>
 
 #include <concepts>
@@ -34,6 +35,12 @@ struct simd {
         p.template run<pack<A, decltype(bytes)::value / static_cast<int>(sizeof(A))>>(first, last);
       });
     } else if constexpr (std::same_as<A, float> || std::same_as<A, double>) {
+      if constexpr (requires { p.formula.for_two_columns(); }) {
+        if (p.length == 2) {
+          using formula = decltype(p.formula.for_two_columns());
+          return (*this)(reformulated_problem<formula, Problem>{p.formula.for_two_columns(), p}, first, last);
+        }
+      }
       // The schedule depends on the whole problem, never on the block: blocks cannot change a result.
       dispatch(level, [&](auto bytes) SAGE_INLINE_LAMBDA {
         using V = pack<A, decltype(bytes)::value / static_cast<int>(sizeof(A))>;

@@ -1,8 +1,12 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/formula/jensen_shannon.hpp>
 #include <sage/formula/softmax_divergence.hpp>
+#include <sage/formula/two_class_jensen_shannon.hpp>
 #include <sage/math/row.hpp>
+
+#include <concepts>
 
 namespace sage {
 SAGE_ABI_BEGIN
@@ -22,6 +26,12 @@ struct scaled_divergence : softmax_divergence<Divergence> {
     auto out = base::finalize(scaled, states...);
     out.loss = out.loss * f;
     return out;
+  }
+
+  two_class_jensen_shannon for_two_columns() const noexcept
+    requires std::same_as<Divergence, jensen_shannon>
+  {
+    return {base::temperature, factor};
   }
 };
 

@@ -65,7 +65,10 @@ struct native_vector<double, 8> {
 template <class Vector, class T>
 SAGE_INLINE void fill(Vector& v, T x) noexcept {
 #if defined(__OPTIMIZE__) && !defined(__clang__)
-  if (__builtin_constant_p(x)) {
+  if (__builtin_constant_p(x) && x == T(0) && !__builtin_signbit(static_cast<double>(x))) {
+    v = Vector{};
+    return;
+  } else if (__builtin_constant_p(x)) {
     v = x - Vector{};
     return;
   } else {

@@ -44,8 +44,15 @@ SAGE_ABI_BEGIN
 /// `static constexpr int steps = n`, and `accumulate` takes step<0>{} … step<n − 1>{} before its other arguments. Steps
 /// hand on by kept values what they compute. An executor may so do one step at many positions before the next: a
 /// processor looks some hundred instructions ahead, which are more positions of one step than of the whole.
+///
+/// One that has a shorter way for rows of two columns says so by `auto for_two_columns() const`: a formula of as many
+/// inputs, gradients and losses, which executors may run instead on such rows.
 template <class... States>
 struct pass_list {};
+/// The state of a pass that sums nothing: its conclusion is made of earlier ones. What is long to conclude may be divided
+/// so, for executors that conclude many rows one after the other.
+template <class V>
+struct nothing {};
 /// The I-th of the steps into which a pass is divided.
 template <int I>
 struct step {};
