@@ -26,13 +26,16 @@ def main() -> int:
         before, after = old.context.get(key, "?"), new.context.get(key, "?")
         print(f"{key:13}{before}" + (f"  ->  {after}" if before != after else ""))
 
-    is_ours = lambda name: name.rsplit("/", 1)[1].startswith(arguments.provider)
-    common = [name for name in new.seconds if name in old.seconds and is_ours(name)]
+    provider_of = lambda name: name.rsplit("/", 1)[1]
     peer_of = lambda name: f"{name.rsplit('/', 1)[0]}/{arguments.relative}"
+    in_both = [name for name in new.seconds if name in old.seconds]
+    common = [name for name in in_both if provider_of(name).startswith(arguments.provider)]
     if arguments.relative:
-        common = [name for name in common if peer_of(name) in old.seconds and peer_of(name) in new.seconds]
+        common = [name for name in common if peer_of(name) in in_both]
     if not common:
-        sys.exit("compare.py: the two runs have no row in common")
+        providers = dict.fromkeys(provider_of(name) for name in in_both)
+        sys.exit("compare.py: " + (f"no such row is in both runs, whose providers are {', '.join(providers)}" if providers
+                                   else "the two runs have no row in common"))
     slower = faster = 0
     for name in common:
         ratio = new.seconds[name] / old.seconds[name]

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <tuple>
 
 #if SAGE_BENCH_LIBMVEC
 #include <immintrin.h>

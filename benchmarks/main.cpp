@@ -60,6 +60,9 @@ providers providers_of(batch<T>& b, settings const& s, peers const& others) {
   }
   add_plain(list, b);
   add_limits(list, b);
+  if (b.what.beyond_cache)
+    for (auto& p : list)
+      if (p.name == "sage") p.in_turns_with = {"limit", "limit non-temporal"};
   return list;
 }
 
@@ -176,7 +179,7 @@ void run_all(run& r, std::vector<workload> const& workloads) {
   if (r.how.shapes != selection::smoke) {
     double expected = 0;
     for (auto const& w : workloads) expected += rough_seconds(w, r);
-    std::printf("%zu workloads, some %.0f minutes\n", workloads.size(), std::ceil(expected / 60));
+    std::printf("workloads: %zu, in some %.1f minutes\n", workloads.size(), expected / 60);
     r.to = std::make_unique<session>(r.json, r.repetitions, r.seconds);
   }
   r.functions = run_functions(r.to.get());

@@ -52,10 +52,47 @@ void run_benchmark(benchmark::State& state, provider const& p, std::size_t sets,
     p.before();
   }
   for (auto _ : state) {
-    p.run(set);  // what it computes lies in memory that others read: it cannot be left out
+    run_through(p, set, sets, 1);  // what it computes lies in memory that others read: it cannot be left out
     benchmark::ClobberMemory();
-    if (++set == sets) set = 0;
   }
+}
+
+double seconds_of(benchmark::BenchmarkReporter::Run const& run) {
+  return run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
+}
+
+/// The time of one provider over that of another: the median over pairs of short runs, of which now the one comes first
+/// and now the other. What slows the machine for longer than a pair slows both alike; medians of repetitions that lie
+/// seconds apart differ by 2 or 3 % where the very same code runs.
+double ratio_in_turns(provider const& above, provider const& below, std::size_t sets, double seconds) {
+  using clock = std::chrono::steady_clock;
+  constexpr std::size_t least_pairs = 51;
+  constexpr double least_run = 2e-4;  // seconds
+  std::size_t set = 0;
+  int runs = 1;
+  auto const time = [&](provider const& p) {
+    if (p.before) p.before();
+    auto const start = clock::now();
+    run_through(p, set, sets, runs);
+    return std::chrono::duration<double>(clock::now() - start).count();
+  };
+  time(above);
+  runs += int(least_run / time(below));
+
+  std::vector<double> ratios;
+  for (auto const start = clock::now();
+       ratios.size() < least_pairs || clock::now() - start < std::chrono::duration<double>(seconds);) {
+    if (ratios.size() % 2 == 0) {
+      double const first = time(above);
+      ratios.push_back(first / time(below));
+    } else {
+      double const first = time(below);
+      ratios.push_back(time(above) / first);
+    }
+  }
+  auto const middle = ratios.begin() + std::ptrdiff_t(ratios.size() / 2);
+  std::nth_element(ratios.begin(), middle, ratios.end());
+  return *middle;
 }
 
 }  // namespace
@@ -88,53 +125,59 @@ void session::ReportRuns(std::vector<Run> const& runs) {
   runs_.insert(runs_.end(), runs.begin(), runs.end());
 }
 
+void session::register_benchmark(std::string const& name, provider const& p, std::size_t sets) const {
+  double const seconds = seconds_of_run(p);
+  auto* const registered = benchmark::RegisterBenchmark(
+      name.c_str(),
+      [&p, sets, seconds](benchmark::State& state) { run_benchmark(state, p, sets, seconds >= long_run); });
+  registered->Unit(benchmark::kMicrosecond)
+      ->Repetitions(repetitions_of(seconds, repetitions_))
+      ->MinTime(seconds_)
+      ->ReportAggregatesOnly();
+  if (p.seconds) {
+    registered->UseManualTime();
+  } else {
+    registered->UseRealTime();
+  }
+}
+
+bool session::is_median(Run const& run) const { return repetitions_ == 1 || run.aggregate_name == "median"; }
+
 std::vector<timing> session::measure(std::string const& group, providers const& list, std::size_t sets,
                                      amounts const& per_call) {
   benchmark::ClearRegisteredBenchmarks();
   runs_.clear();
-  for (auto const& p : list) {
-    double const seconds = seconds_of_run(p);
-    auto* const registered = benchmark::RegisterBenchmark(
-        (group + "/" + p.name).c_str(),
-        [&p, sets, seconds](benchmark::State& state) { run_benchmark(state, p, sets, seconds >= long_run); });
-    registered->Unit(benchmark::kMicrosecond)
-        ->Repetitions(repetitions_of(seconds, repetitions_))
-        ->MinTime(seconds_)
-        ->ReportAggregatesOnly();
-    if (p.seconds) {
-      registered->UseManualTime();
-    } else {
-      registered->UseRealTime();
-    }
-  }
+  for (auto const& p : list) register_benchmark(group + "/" + p.name, p, sets);
   benchmark::RunSpecifiedBenchmarks(this, "all");
 
   std::vector<timing> r;
+  double limit = std::numeric_limits<double>::infinity();
   for (auto const& p : list) {
     timing t{p.name};
     for (auto const& run : runs_) {
       if (run.run_name.function_name != group + "/" + p.name) continue;
-      if (run.run_type != Run::RT_Aggregate && repetitions_ > 1) continue;
-      double const seconds = run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
-      if (repetitions_ == 1 || run.aggregate_name == "median") t.seconds = seconds;
+      if (is_median(run)) t.seconds = seconds_of(run);
       if (run.aggregate_name == "cv") t.variation = run.real_accumulated_time;
     }
+    for (auto const& other : list)
+      if (std::ranges::find(p.in_turns_with, other.name) != p.in_turns_with.end())
+        t.over[other.name] = ratio_in_turns(p, other, sets, 2 * repetitions_ * seconds_);
+    if (p.is_limit) limit = std::min(limit, t.seconds);
     r.push_back(t);
   }
 
-  double limit = std::numeric_limits<double>::infinity();
-  for (std::size_t k = 0; k < list.size(); ++k)
-    if (list[k].is_limit) limit = std::min(limit, r[k].seconds);
   limit = std::max(limit, per_call.limit_of_functions);
   std::vector<Run> kept;
   for (auto& run : runs_) {
-    bool const is_median = repetitions_ == 1 || run.aggregate_name == "median";
-    if (!is_median && run.aggregate_name != "cv") continue;
-    if (is_median) {
-      double const seconds = run.GetAdjustedRealTime() / benchmark::GetTimeUnitMultiplier(run.time_unit);
+    if (!is_median(run) && run.aggregate_name != "cv") continue;
+    if (is_median(run)) {
+      double const seconds = seconds_of(run);
       run.counters["rows_per_second"] = per_call.rows / seconds;
       run.counters["bytes_per_second"] = per_call.bytes / seconds;
       if (limit < std::numeric_limits<double>::infinity()) run.counters["share_of_limit"] = limit / seconds;
+      for (auto const& t : r)
+        if (run.run_name.function_name == group + "/" + t.provider)
+          for (auto const& [other, ratio] : t.over) run.counters["over " + other] = ratio;
     }
     kept.push_back(run);
   }

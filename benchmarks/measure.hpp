@@ -11,21 +11,22 @@
 
 namespace bench {
 
-/// What one provider took: the median over the repetitions and their coefficient of variation.
+/// What one provider took: the median over the repetitions and their coefficient of variation; and its time over that of
+/// each provider that it was timed in turns with.
 struct timing {
   std::string provider;
   double seconds = 0, variation = 0;
+  std::map<std::string, double> over = {};
 };
 
 /// What one call of a group does, for the columns that are derived from the time.
 struct amounts {
   double rows = 0, bytes = 0;
-  double limit_of_functions =
-      0;  // seconds that the transcendental functions alone take; 0 where there are none
+  double limit_of_functions = 0;  // seconds that exp and log alone take; 0 where there are none
 };
 
 /// Runs groups of providers with Google Benchmark and keeps what it reports: a table on the terminal, and everything
-/// in Google Benchmark's JSON, to which rows/s, bytes/s, and share of the limit are added as counters.
+/// in Google Benchmark's JSON, to which rows/s, bytes/s, share of the limit and ratios in turns are added as counters.
 class session : private benchmark::BenchmarkReporter {
  public:
   session(std::string const& json_path, int repetitions, double seconds);
@@ -39,6 +40,8 @@ class session : private benchmark::BenchmarkReporter {
  private:
   bool ReportContext(Context const& context) override;
   void ReportRuns(std::vector<Run> const& runs) override;
+  void register_benchmark(std::string const& name, provider const& p, std::size_t sets) const;
+  bool is_median(Run const& run) const;
 
   std::ofstream json_file_;
   benchmark::JSONReporter json_;

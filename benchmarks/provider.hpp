@@ -24,12 +24,22 @@ struct provider {
   // How long so many runs take, for those that are timed in another process; `run` then fetches their answer.
   std::function<double(std::int64_t runs)> seconds = nullptr;
   std::vector<std::size_t> outputs = {};  // which it writes, where they are not the workload's
+  // Providers that it is timed in turns with, to tell small differences.
+  std::vector<std::string> in_turns_with = {};
   int threads = 1;
   bool is_limit = false;     // measures the machine; computes nothing that could be compared
   double first_seconds = 0;  // what its first run took, when its answer was compared
 };
 
 using providers = std::vector<provider>;
+
+/// Runs a provider so many times, from `set` on through all sets.
+inline void run_through(provider const& p, std::size_t& set, std::size_t sets, std::int64_t runs) {
+  for (std::int64_t i = 0; i < runs; ++i) {
+    p.run(set);
+    if (++set == sets) set = 0;
+  }
+}
 
 /// Runs before the timed ones: scripts are compiled in the second run, in LibTorch 1.13. Long runs need no third, for
 /// they warm up themselves. Returns the set that is next.
@@ -38,10 +48,8 @@ inline std::size_t warm_up(provider const& p, std::size_t sets) {
   auto const start = std::chrono::steady_clock::now();
   auto const limit = std::chrono::milliseconds(20);
   std::size_t set = 0;
-  for (int i = 0; i < 3 && (i == 0 || std::chrono::steady_clock::now() - start < limit); ++i) {
-    p.run(set);
-    set = (set + 1) % sets;
-  }
+  for (int i = 0; i < 3 && (i == 0 || std::chrono::steady_clock::now() - start < limit); ++i)
+    run_through(p, set, sets, 1);
   return set;
 }
 

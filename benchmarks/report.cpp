@@ -40,6 +40,13 @@ std::string at_the_limit(double times, double target) {
   return text;
 }
 
+/// Of the memory's limit, which is the faster one of its providers.
+double share_in_turns(timing const& t) {
+  double slowest = 0;
+  for (auto const& [limit, ratio] : t.over) slowest = std::max(slowest, ratio);
+  return 1 / slowest;
+}
+
 }  // namespace
 
 void print_table(std::string const& title, providers const& list, std::vector<timing> const& times,
@@ -88,16 +95,16 @@ std::vector<std::string> verdicts(workload const& w, providers const& list, std:
     if (double const peer = seconds_of(times, t.peer); name == t.workload && peer > 0)
       r.push_back(verdict(name, std::string("times faster than ") + t.peer, peer / ours, t.times, true) +
                   (peer / ours < t.times ? at_the_limit(peer / reachable, t.times) : ""));
-  if (w.beyond_cache)
-    r.push_back(verdict(name,
-                        l.functions > l.memory ? "of the limit by exp and log" : "of the memory's limit",
-                        l.seconds() / ours, limit_target, true));
   for (auto const& t : times) {
-    bool const is_long_enough =
-        ours > 20e-6;  // what an adapter does once per call is no share of a short one
-    if (is_long_enough && t.provider.rfind("sage via ", 0) == 0)
+    if (w.beyond_cache && t.provider == "sage") {
+      bool const by_functions = l.functions > l.memory;
+      r.push_back(verdict(name, by_functions ? "of the limit by exp and log" : "of the memory's limit",
+                          by_functions ? l.functions / ours : share_in_turns(t), limit_target, true));
+    }
+    // What an adapter does once per call is no share of a short one.
+    if (auto const over = t.over.find("sage"); over != t.over.end() && ours > 20e-6)
       r.push_back(
-          verdict(name, t.provider + ", time over raw pointers'", t.seconds / ours, adapter_target, false));
+          verdict(name, t.provider + ", time over raw pointers'", over->second, adapter_target, false));
     if (t.provider == "sage 2 threads" && ours > 50e-6 && !w.beyond_cache && l.memory < 0.5 * ours)
       r.push_back(verdict(name, "two threads faster than one", ours / t.seconds, threads_target, true));
   }

@@ -32,13 +32,10 @@ std::vector<std::string> verdicts(workload const& w, providers const& list, std:
 
 /// What the limit is, for --help.
 inline constexpr char const* limits_explained =
-    "The column `limit`, and what stands beside a missed ratio as that of the limit itself, is the slower "
-    "of\n"
-    "two times, which may overlap: that of reading and writing the same tensors in as many streams, and "
-    "that\n"
-    "of the elementary functions which no formula can do without, at the fastest rates found: of the\n"
-    "consistency and of the complete loss two exps and one log for each pair of logits, of cross entropy "
-    "one\n"
-    "exp for each. Of doubles, and of the blurred pair, it is the streams alone.";
+    "The column `limit`, and what stands beside a missed ratio as that of the limit itself, is the slower\n"
+    "of two times, which may overlap: that of reading and writing the same tensors in as many streams,\n"
+    "and that of the elementary functions which no formula can do without, at the fastest rates found: of\n"
+    "the consistency and of the complete loss two exps and one log for each pair of logits, of cross\n"
+    "entropy one exp for each. Of doubles, and of the blurred pair, it is the streams alone.";
 
 }  // namespace bench

@@ -11,6 +11,7 @@
 #include <sage/loss/views.hpp>
 #include <sage/tensor/strided_view.hpp>
 
+#include <algorithm>
 #include <optional>
 
 template <>
@@ -54,10 +55,9 @@ inline std::vector<any_executor> sage_executors(settings const& s, bool every) {
     if (sage::exec::best_isa() == isa::avx512) r.push_back({.name = "sage avx2", .level = isa::avx2});
     r.push_back({.name = "sage scalar", .is_scalar = true});
   }
-  for (int n = every ? 1 : s.threads; n <= s.threads; ++n)
-    if (n == s.threads || n % 2 == 0 || n == 1)
-      if (n > 1)
-        r.push_back({.name = "sage " + std::to_string(n) + " threads", .threads = sage::exec::threads{n}});
+  for (int n = every ? 2 : std::max(2, s.threads); n <= s.threads; ++n)
+    if (n == s.threads || n % 2 == 0)
+      r.push_back({.name = "sage " + std::to_string(n) + " threads", .threads = sage::exec::threads{n}});
   if (s.openmp != nullptr && s.threads > 1)
     r.push_back({.name = "sage in OpenMP, " + std::to_string(s.threads) + " threads",
                  .region = s.openmp,

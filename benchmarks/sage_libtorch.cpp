@@ -10,7 +10,7 @@
 namespace {
 
 /// Inside LibTorch: forward and autograd through the library's differentiable functions.
-void add_autograd(bench::providers& list, bench::batch<float>& b, int threads) {
+void add_autograd(bench::providers& list, bench::batch<float>& b) {
   struct state {
     std::vector<std::vector<at::Tensor>> inputs;
     std::vector<at::Tensor> gradients;
@@ -38,7 +38,7 @@ void add_autograd(bench::providers& list, bench::batch<float>& b, int threads) {
       at::from_blob(to.data, {to.rows, to.columns}, at::kFloat).copy_(made->gradients[k]);
     }
   };
-  p.before = [threads] { at::set_num_threads(threads); };
+  p.before = [] { at::set_num_threads(1); };
   list.push_back(std::move(p));
 }
 
@@ -49,5 +49,5 @@ void bench::add_sage_libtorch(providers& list, batch<float>& b) {
     return at::from_blob(const_cast<float*>(x.data), {x.rows, x.columns}, at::kFloat);
   });
   bool const has_function = b.what.loss == loss::triplet || b.what.loss == loss::consistency;
-  if (has_function && b.what.mode == mode::value_and_grad && b.what.family.empty()) add_autograd(list, b, 1);
+  if (has_function && b.what.mode == mode::value_and_grad && b.what.family.empty()) add_autograd(list, b);
 }

@@ -58,10 +58,7 @@ class opened : public opened_workload {
     auto const& p = list_.at(k);
     std::size_t set = warm_up(p, batch_.sets.size());
     auto const start = std::chrono::steady_clock::now();
-    for (long i = 0; i < runs; ++i) {
-      p.run(set);
-      if (++set == batch_.sets.size()) set = 0;
-    }
+    run_through(p, set, batch_.sets.size(), runs);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 

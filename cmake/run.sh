@@ -225,6 +225,11 @@ run_and_draw() {
 
 run_bench() {
   if [[ ${1:-} == --cuda ]]; then shift; run_bench_cuda "$@"; return; fi
+  local program=$build/benchmarks/sage_bench given=" $* "
+  if [[ $given == *" "@(-h|--help)" "* && ! -x $program ]]; then
+    usage
+    say "sage_bench names the rest of its options when it is built, which takes minutes"
+  fi
   # shellcheck disable=SC2046
   prepare libbenchmark-dev libcli11-dev libeigen3-dev libxtensor-dev libopencv-core-dev libopencv-imgproc-dev \
     python3-matplotlib $(libtorch)
@@ -234,9 +239,8 @@ CLI11, and plain flags; what is missing stands above"
   compile sage_bench
 
   # Nothing is timed by these, and they are asked for to learn something quickly.
-  local given=" $* "
-  if [[ $given == *" "@(-h|--help|--list)" "* ]]; then "$build/benchmarks/sage_bench" "$@"; return; fi
-  "$build/benchmarks/sage_bench" "$@" --list >/dev/null || exit  # wrong arguments end here, with a sentence
+  if [[ $given == *" "@(-h|--help|--list)" "* ]]; then "$program" "$@"; return; fi
+  "$program" "$@" --list >/dev/null || exit  # wrong arguments end here, with a sentence
 
   # Peers in processes of their own.
   local peers=() torch_python
@@ -261,7 +265,7 @@ CLI11, and plain flags; what is missing stands above"
   for part in quick growth filter; do
     if [[ $given == *" --$part"[\ =]* ]]; then name=$part; fi
   done
-  run_and_draw "$name" "$build/benchmarks/sage_bench" "${peers[@]}" "$@"
+  run_and_draw "$name" "$program" "${peers[@]}" "$@"
 }
 
 case ${1:-} in

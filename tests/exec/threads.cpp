@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #endif
 #if defined(__linux__)
 #include <dirent.h>
+#include <sys/resource.h>
 #endif
 
 // How work is divided, and that a pool of threads is a good guest: no thread before it is asked for or after it is gone,
@@ -192,6 +195,32 @@ TEST_CASE(
   CHECK(threads_of_this_process() == before);
   CHECK(book.every_row_is(3));
 }
+
+#if !defined(__SANITIZE_ADDRESS__)  // whose own memory has no bounds
+TEST_CASE(
+    "Where the system has too few threads, the executor's constructor says so and joins those it started") {
+  pid_t const child = fork();
+  if (child == 0) {
+    alarm(60);
+    rlim_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlim_t const room =
+        pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t(64) << 20);  // some stacks
+    rlimit const bound{room, room};
+    setrlimit(RLIMIT_AS, &bound);
+    try {
+      sage::exec::threads const many(1000);
+    } catch (std::system_error const&) {
+      for (int i = 0; i < 1000000 && threads_of_this_process() != 1; ++i) std::this_thread::yield();
+      _exit(threads_of_this_process() == 1 ? 0 : 1);
+    }
+    _exit(2);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+#endif
 #endif
 
 #if defined(__unix__)

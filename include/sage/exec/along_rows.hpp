@@ -3,11 +3,11 @@
 #include <sage/core/config.hpp>
 #include <sage/exec/kept_values.hpp>
 #include <sage/exec/passes.hpp>
+#include <sage/exec/row_copies.hpp>
 #include <sage/exec/row_problem.hpp>
 #include <sage/exec/row_scratch.hpp>
 #include <sage/exec/streaming.hpp>
 #include <sage/exec/strided_row.hpp>
-#include <sage/math/half_rows.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -30,11 +30,9 @@ inline constexpr int partial_states<State> = State::partial_states;
 
 /// Lanes along one row: the lanes of the pack V are neighbours in the row. For long rows.
 ///
-/// The kernel works on contiguous rows of the accumulator's type, at least one pack long, and writes every gradient.
-/// Operands that are something else (strided, of halves, short) are copied to scratch first; gradients that are
-/// something else (also those to be added, and those that nobody wants) go by way of scratch. What is left of a row
-/// behind the last full pack is worked with the pack that ends where the row ends: its first lanes, which an earlier
-/// pack has done, are masked in the state, and written twice with the same gradient.
+/// The kernel works on the rows of row_copies. What is left of a row behind the last full pack is worked with the pack
+/// that ends where the row ends: its first lanes, which an earlier pack has done, are masked in the state, and written
+/// twice with the same gradient.
 template <class V, class Problem>
 class along_rows {
   using T = typename Problem::element;
@@ -46,6 +44,8 @@ class along_rows {
   static constexpr int gradients = formula_type::gradients;
   static constexpr int kept = kept_by<formula_type>;
   static constexpr bool may_stream = kept == 0 && streams_with<V>;
+  using copies_of_rows = row_copies<V, Problem>;
+  using memory = typename copies_of_rows::contiguous_row;
 
  public:
   // What the kernel reads again and again is copied: it must not be thought to change with every store.
@@ -54,24 +54,15 @@ class along_rows {
         formula_(p.formula),
         length_(p.length),
         full_(p.length / width * width),
-        padded_((p.length + width - 1) / width * width),
-        with_gradient_(p.with_gradient) {
-    bool const as_it_is = __is_same(T, A) && length_ >= width;
-    SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) in_place_[k] = as_it_is && p.in[k].stride == 1;
-    SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k)
-      out_in_place_[k] = as_it_is && p.out[k].mode == gradient_mode::write && p.out[k].to.stride == 1;
+        with_gradient_(p.with_gradient),
+        copies_(p) {
     if constexpr (may_stream) streams_ = with_gradient_ && can_stream();
   }
 
   SAGE_INLINE void operator()(index_t first, index_t last) const {
-    bool copies = false;
-    SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) copies = copies || !in_place_[k];
-    SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k) copies = copies || (with_gradient_ && !out_in_place_[k]);
-    row_scratch<A> scratch(padded_ * (kept + (copies ? inputs + gradients : 0)));
+    index_t const kept_size = copies_.padded() * kept, copies_size = copies_.size();
+    row_scratch<A> scratch(kept_size + copies_size);
+    A* const copies = scratch.data() + kept_size;
     for (index_t i = first; i < last; ++i) {
       auto const& parameters = p_.parameters_of(i);
       strided_row<Problem> const from(p_, i);
@@ -81,20 +72,14 @@ class along_rows {
         continue;
       }
       row<A> const r{0, parameters.label, A(length_), parameters.upstream};
-      one_row(i, contiguous(from, scratch.data() + padded_ * kept), r, scratch.data());
-      if (with_gradient_ && copies) copy_back(from, scratch.data() + padded_ * (kept + inputs));
+      one_row(i, copies_.load(from, copies), r, scratch.data());
+      if (with_gradient_ && copies_size > 0) copies_.store(copies, from);
     }
     if constexpr (may_stream)
       if (streams_) end_streaming();
   }
 
  private:
-  /// A contiguous row.
-  struct memory {
-    lanes<A const*, inputs> in;
-    lanes<A*, gradients> out;
-  };
-
   // What is computed of the whole row is computed in every lane of a small pack, which has neither calls nor branches.
   SAGE_INLINE void one_row(index_t i, memory const& x, row<A> const& r, A* scratch) const {
     row<V> const wide = broadcast_row<V>(r);
@@ -238,7 +223,7 @@ class along_rows {
     std::uintptr_t misaligned = 0;
     for (int k = 0; k < gradients; ++k) {
       auto const& to = p_.out[k].to;
-      if (!out_in_place_[k] || to.outer_rank != 1 || to.outer[0].stride % width != 0) return false;
+      if (!copies_.writes_in_place(k) || to.outer_rank != 1 || to.outer[0].stride % width != 0) return false;
       auto const at = reinterpret_cast<std::uintptr_t>(to.data) % bytes;
       if (k > 0 && at != misaligned) return false;
       misaligned = at;
@@ -301,53 +286,6 @@ class along_rows {
     return at;
   }
 
-  // The row where it stands, and in `copies` what cannot be used there.
-  SAGE_INLINE memory contiguous(strided_row<Problem> const& from, A* copies) const {
-    memory x;
-    SAGE_UNROLL
-    for (int k = 0; k < inputs; ++k) {
-      A* const to = copies + k * padded_;
-      x.in[k] = to;
-      if (in_place_[k]) {
-        if constexpr (__is_same(T, A)) x.in[k] = from.in[k];
-        continue;
-      }
-      index_t const stride = p_.in[k].stride;
-      if (stride == 1) {
-        sage::detail::widen_row<V>(from.in[k], length_, to);
-      } else {
-        for (index_t j = 0; j < length_; ++j) to[j] = static_cast<A>(from.in[k][j * stride]);
-      }
-      for (index_t j = length_; j < padded_; ++j) to[j] = A(0);
-    }
-    SAGE_UNROLL
-    for (int k = 0; k < gradients; ++k) {
-      x.out[k] = copies + (inputs + k) * padded_;
-      if constexpr (__is_same(T, A))
-        if (out_in_place_[k]) x.out[k] = from.out[k];
-    }
-    return x;
-  }
-  SAGE_INLINE void copy_back(strided_row<Problem> const& to, A const* copies) const {
-    for (int k = 0; k < gradients; ++k) {
-      if (out_in_place_[k] || p_.out[k].mode == gradient_mode::skip) continue;
-      A const* const from = copies + k * padded_;
-      index_t const stride = p_.out[k].to.stride;
-      bool const add = p_.out[k].mode == gradient_mode::add;
-      if (stride == 1) {
-        if (add) {
-          sage::detail::add_row<V>(from, length_, to.out[k]);
-        } else {
-          sage::detail::round_row<V>(from, length_, to.out[k]);
-        }
-        continue;
-      }
-      for (index_t j = 0; j < length_; ++j) {
-        T& x = to.out[k][j * stride];
-        x = static_cast<T>(add ? static_cast<A>(x) + from[j] : from[j]);
-      }
-    }
-  }
   SAGE_INLINE void write_zeros(strided_row<Problem> const& to) const {
     for (int k = 0; k < gradients; ++k)
       if (p_.out[k].mode == gradient_mode::write)
@@ -356,10 +294,9 @@ class along_rows {
 
   Problem const& p_;
   formula_type const formula_;
-  index_t const length_, full_, padded_;
+  index_t const length_, full_;
   bool const with_gradient_;
-  lanes<bool, inputs> in_place_;
-  lanes<bool, gradients> out_in_place_;
+  copies_of_rows const copies_;
   bool streams_ = false;
   index_t misaligned_ = 0;  // elements beyond an aligned address
 };

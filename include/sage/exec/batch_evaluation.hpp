@@ -6,6 +6,7 @@
 #include <sage/exec/batch_sums.hpp>
 #include <sage/exec/row_launches.hpp>
 #include <sage/exec/row_layout.hpp>
+#include <sage/exec/workspace_pieces.hpp>
 #include <sage/math/mean.hpp>
 #include <sage/tensor/rows.hpp>
 
@@ -26,34 +27,6 @@ constexpr index_t batch_workspace_bytes(index_t rows) noexcept {
   return rows * most_losses_of_row * static_cast<index_t>(sizeof(double)) + batch_memory_beside_rows;
 }
 
-/// Memory for one evaluation: the losses of the rows, the sums of blocks, the factor of the gradients, and the states of
-/// divided rows, one behind the other.
-template <class T>
-struct batch_memory {
-  using A = accumulator_t<T>;
-  static constexpr index_t alignment = 256;
-
-  index_t rows = 0, bytes_of_parts = 0;
-  unsigned char* data = nullptr;
-
-  index_t bytes() const noexcept {
-    return up(losses_bytes()) + up(totals_bytes()) + alignment + bytes_of_parts;
-  }
-  A* losses() const noexcept { return reinterpret_cast<A*>(data); }
-  batch_totals<A>* totals() const noexcept {
-    return reinterpret_cast<batch_totals<A>*>(data + up(losses_bytes()));
-  }
-  A* factor() const noexcept { return reinterpret_cast<A*>(data + up(losses_bytes()) + up(totals_bytes())); }
-  unsigned char* parts() const noexcept { return data + bytes() - bytes_of_parts; }
-
- private:
-  static constexpr index_t up(index_t n) noexcept { return (n + alignment - 1) / alignment * alignment; }
-  index_t losses_bytes() const noexcept { return rows * static_cast<index_t>(sizeof(A)); }
-  static constexpr index_t totals_bytes() noexcept {
-    return row_policy::large_block * static_cast<index_t>(sizeof(batch_totals<A>));
-  }
-};
-
 /// The evaluation of a batch as a sequence of launches, whose results stay where the tensors are. `device` has
 ///
 ///   void launch(index_t blocks, int threads, index_t shared_bytes, Work const&) const;
@@ -66,7 +39,7 @@ class batch_evaluation {
   // Divided rows have enough_blocks parts at most, all together.
   static_assert(
       row_policy::large_block * static_cast<index_t>(sizeof(batch_totals<A>)) +
-              3 * batch_memory<T>::alignment +
+              4 * workspace_pieces::alignment +
               row_policy::enough_blocks *
                   state_bytes<typename Problem::formula_type::template passes<A>>::sum <=
           batch_memory_beside_rows,
@@ -74,15 +47,12 @@ class batch_evaluation {
 
  public:
   batch_evaluation(Device const& device, Problem const& p)
-      : device_(device), p_(p), layout_(device.layout_of(shape_of(p))) {
-    memory_.rows = p.rows;
-    memory_.bytes_of_parts = part_bytes(p, layout_);
-  }
+      : device_(device), p_(p), layout_(device.layout_of(shape_of(p))) {}
 
   /// Value into *result (unless null), and the gradients that the problem asks for.
   template <class Result>
   void reduced(batch_reduction<A> const& how, Result* result) {
-    auto const memory = device_.memory(memory_.bytes());
+    auto const memory = device_.memory(pieces_.bytes());
     use(memory.data);
     bool const with_gradient = p_.with_gradient, uniform = !p_.labels && !p_.weights;
     bool const by_active = how.by == divided_by::active_weights;
@@ -92,54 +62,55 @@ class batch_evaluation {
     sums.by = how.by;
     sums.hinged = how.hinged;
     sums.upstream = how.upstream;
-    sums.totals = memory_.totals();
+    sums.totals = totals_;
 
     p_.factor = how.upstream;
     if (with_gradient && how.by == divided_by::weights) {
       if (uniform) {
         p_.factor = sage::detail::over_divisor<A>(how.upstream, static_cast<wide_t<A>>(p_.rows));
       } else {
-        p_.factor_at = memory_.factor();
-        sum(sums, nullptr, memory_.factor(), static_cast<Result*>(nullptr));
+        p_.factor_at = factor_;
+        sum(sums, nullptr, factor_, static_cast<Result*>(nullptr));
       }
     }
     // The weight of the active rows is known only after all losses are: their gradient takes a second run.
     p_.with_gradient = with_gradient && !by_active;
     run();
-    if (result != nullptr || by_active)
-      sum(sums, memory_.losses(), by_active ? memory_.factor() : nullptr, result);
+    if (result != nullptr || by_active) sum(sums, p_.losses, by_active ? factor_ : nullptr, result);
     if (by_active && with_gradient) {
       p_.with_gradient = true;
-      p_.factor_at = memory_.factor();
+      p_.factor_at = factor_;
       run();
     }
   }
 
   /// The weighted losses of the rows.
   void values(rows_view<T> const& out) {
-    auto const memory = device_.memory(memory_.bytes());
+    auto const memory = device_.memory(pieces_.bytes());
     use(memory.data);
     p_.with_gradient = false;
     run();
-    launch_values(device_, p_.rows, weighted_loss<T>{p_, memory_.losses()}, out);
+    launch_values(device_, p_.rows, weighted_loss<T>{p_, p_.losses}, out);
   }
 
   /// The gradients alone, with an upstream value for each row.
   void gradients() {
-    auto const memory = device_.memory(memory_.bytes());
+    auto const memory = device_.memory(pieces_.bytes());
     use(memory.data);
     run();
   }
 
  private:
   void use(unsigned char* data) {
-    memory_.data = data;
-    p_.losses = memory_.losses();
+    p_.losses = piece_at<A>(data, losses_at_);
+    totals_ = piece_at<batch_totals<A>>(data, totals_at_);
+    factor_ = piece_at<A>(data, factor_at_);
+    parts_ = piece_at<unsigned char>(data, parts_at_);
   }
   void run() const {
     launch_rows([this](index_t blocks, int threads, index_t shared,
                        auto const& work) { device_.launch(blocks, threads, shared, work); },
-                p_, layout_, memory_.parts());
+                p_, layout_, parts_);
   }
   template <class Work, class Result>
   void sum(Work work, A const* losses, A* factor, Result* result) const {
@@ -154,7 +125,16 @@ class batch_evaluation {
   Device const& device_;
   Problem p_;
   row_layout const layout_;
-  batch_memory<T> memory_;
+
+  // The losses of the rows, the sums of blocks, the factor of the gradients, the states of the parts of divided rows.
+  workspace_pieces pieces_;
+  index_t const losses_at_ = pieces_.add<A>(p_.rows),
+                totals_at_ = pieces_.add<batch_totals<A>>(row_policy::large_block),
+                factor_at_ = pieces_.add<A>(1),
+                parts_at_ = pieces_.add<unsigned char>(part_bytes(p_, layout_));
+  batch_totals<A>* totals_ = nullptr;
+  A* factor_ = nullptr;
+  unsigned char* parts_ = nullptr;
 };
 
 }  // namespace detail

@@ -11,7 +11,9 @@ namespace sage {
 SAGE_ABI_BEGIN
 namespace exec {
 
-/// Instruction sets the row loops are instantiated for. `best` is the widest that the processor has.
+/// Instruction sets that the row loops are instantiated for: `best` is the widest that the processor has, `baseline` the
+/// compiler's own target, SSE2 on x86-64. Executors take one as an option, and use the widest there is where the processor
+/// has it not: `exec::simd{.level = exec::isa::avx2}`, `exec::threads{4, {.level = exec::isa::avx2}}`.
 enum class isa { best, baseline, avx2, avx512 };
 
 #if SAGE_X86_DISPATCH
@@ -28,8 +30,8 @@ inline bool has_f16c() noexcept {
 #endif
 
 /// The widest instruction set of this processor, or what the environment variable SAGE_ISA (sse2, avx2 or avx512) names
-/// where that is less: asked once.
-/// `baseline`, the compiler's own target, without dispatch.
+/// where that is less: asked once. Where nothing is chosen at run time (SAGE_NO_DISPATCH, SAGE_NO_SIMD, processors other
+/// than x86-64) it is `baseline`, and SAGE_ISA is not read.
 /// Errors: argument_error where SAGE_ISA is something else.
 inline isa best_isa() {
 #if SAGE_X86_DISPATCH

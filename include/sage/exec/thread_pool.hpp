@@ -33,11 +33,12 @@ namespace exec {
 class thread_pool {
  public:
   /// `count` threads in all, the caller's among them; less than one means one.
-  explicit thread_pool(int count) : workers_(count > 1 ? count - 1 : 0) {
-    if (workers_ == 0) return;
-    threads_ = std::make_unique<std::thread[]>(static_cast<std::size_t>(workers_));
-    for (int i = 0; i < workers_; ++i)
-      threads_[static_cast<std::size_t>(i)] = std::thread([this] { work(); });
+  /// Errors: std::system_error where the system has no more threads; those that were started are joined.
+  explicit thread_pool(int count) : thread_pool() {  // so that the destructor runs, whatever is thrown here
+    if (count <= 1) return;
+    threads_ = std::make_unique<std::thread[]>(static_cast<std::size_t>(count - 1));
+    for (; workers_ < count - 1; ++workers_)
+      threads_[static_cast<std::size_t>(workers_)] = std::thread([this] { work(); });
   }
   thread_pool(thread_pool const&) = delete;
   thread_pool& operator=(thread_pool const&) = delete;
@@ -97,6 +98,8 @@ class thread_pool {
   }
 
  private:
+  thread_pool() = default;
+
   static constexpr std::uint32_t closed = 0xffffffff;
   // The next task: the number of its call, so that no worker takes a task of another call than it thinks.
   static constexpr std::uint64_t ticket(std::uint32_t call, std::uint32_t task) noexcept {
@@ -177,7 +180,7 @@ class thread_pool {
 #endif
   }
 
-  int workers_;
+  int workers_ = 0;
   long process_ = this_process();
   std::unique_ptr<std::thread[]> threads_;
   std::mutex caller_;

@@ -10,6 +10,8 @@ namespace exec::detail {
 /// Pieces of a device's workspace, one behind the other: first all are counted, then each is found in the memory.
 class workspace_pieces {
  public:
+  static constexpr index_t alignment = 256;
+
   /// The offset of a piece of n elements of type A.
   template <class A>
   constexpr index_t add(index_t n) noexcept {
@@ -20,7 +22,6 @@ class workspace_pieces {
   constexpr index_t bytes() const noexcept { return bytes_; }
 
  private:
-  static constexpr index_t alignment = 256;
   index_t bytes_ = 0;
 };
 

@@ -24,8 +24,6 @@ namespace detail {
 template <int N>
 using doubles = typename sage::detail::native_vector<double, N>::type;
 template <int N>
-using double_bits = typename sage::detail::native_vector<double, N>::bits;
-template <int N>
 using double_words = typename sage::detail::native_vector<double, N>::words;
 
 // Adding 1.5 · 2^52 rounds to an integer, which stands in the lowest bits of the sum.
