@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <filesystem>
+#include <iostream>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 
 namespace bench {
 
@@ -95,17 +99,25 @@ double ratio_in_turns(provider const& above, provider const& below, std::size_t 
   return *middle;
 }
 
+// A run that is interrupted leaves the results of the last one as they are.
+std::string part_of(std::string const& path) { return path + ".part"; }
+
 }  // namespace
 
 session::session(std::string const& json_path, int repetitions, double seconds)
-    : json_file_(json_path), repetitions_(repetitions), seconds_(seconds) {
-  if (!json_file_) throw std::runtime_error("cannot write " + json_path);
+    : json_path_(json_path), json_file_(part_of(json_path)), repetitions_(repetitions), seconds_(seconds) {
+  if (!json_file_) throw std::runtime_error("cannot write " + part_of(json_path));
   json_.SetOutputStream(&json_file_);
   json_.SetErrorStream(&json_file_);
 }
 
 session::~session() {
-  if (has_context_) json_.Finalize();
+  if (!has_context_) return;
+  json_.Finalize();
+  json_file_.close();
+  std::error_code failed;
+  if (std::uncaught_exceptions() == 0) std::filesystem::rename(part_of(json_path_), json_path_, failed);
+  if (failed) std::cerr << "cannot rename " << part_of(json_path_) << ": " << failed.message() << '\n';
 }
 
 bool session::ReportContext(Context const& context) {

@@ -43,6 +43,7 @@ class session : private benchmark::BenchmarkReporter {
   void register_benchmark(std::string const& name, provider const& p, std::size_t sets) const;
   bool is_median(Run const& run) const;
 
+  std::string json_path_;
   std::ofstream json_file_;
   benchmark::JSONReporter json_;
   bool has_context_ = false;

@@ -203,7 +203,7 @@ class across_rows {
         }
       });
     }
-    if constexpr (requires { formula_.conclude(total[0], row_of(x, 0), earlier[0]...); }) {
+    if constexpr (concludes<formula_type, State, row<V>, std::remove_cvref_t<decltype(earlier[0])>...>) {
       of_groups<decltype(formula_.conclude(total[0], row_of(x, 0), earlier[0]...))> conclusions;
       for (int g = 0; g < x.groups; ++g)
         conclusions.emplace(

@@ -28,12 +28,6 @@ inline constexpr bool last_is_long<pass_list<Last>> = [] {
   return false;
 }();
 
-/// Has a formula a conclusion of this state? (Asked where it is used, within a pack's scope, nvcc 13 answers for another.)
-template <class Formula, class State, class... Earlier>
-concept concludes = requires(Formula const& f, State const& s, Earlier const&... earlier) {
-  f.conclude(s, earlier...);
-};
-
 /// What a formula knows of its place in a row of these parameters.
 template <class Formula, class A>
 SAGE_HD row<A> place_of(row_parameters<A> const& p, index_t length) noexcept {

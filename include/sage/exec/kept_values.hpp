@@ -80,6 +80,12 @@ inline constexpr bool sums_nothing = false;
 template <class V>
 inline constexpr bool sums_nothing<nothing<V>> = true;
 
+/// Has a formula a conclusion of this state? (Asked where it is used, within a pack's scope, nvcc 13 answers for another.)
+template <class Formula, class State, class... Earlier>
+concept concludes = requires(Formula const& f, State const& s, Earlier const&... earlier) {
+  f.conclude(s, earlier...);
+};
+
 /// Into how many steps the pass of a state is divided.
 template <class State>
 inline constexpr int steps_of = 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sage/core/config.hpp>
+#include <sage/exec/kept_values.hpp>
 #include <sage/math/functions.hpp>
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/row.hpp>
@@ -53,7 +54,7 @@ SAGE_INLINE auto run_passes(Formula const& f, row<V> const& r, pass_list<State, 
       return reduce(State{}, earlier...);
     }
   }();
-  if constexpr (requires { f.conclude(total, r, earlier...); }) {
+  if constexpr (concludes<Formula, State, row<V>, Earlier...>) {
     return run_passes(f, r, pass_list<Later...>{}, reduce, earlier..., f.conclude(total, r, earlier...));
   } else {
     return run_passes(f, r, pass_list<Later...>{}, reduce, earlier..., total);
