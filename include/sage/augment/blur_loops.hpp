@@ -9,6 +9,7 @@
 /// lane. A line has its neighbouring positions `Pitch` elements apart.
 ///
 ///   y_i = w_0 x_i + Σ_k w_k (x_{i−k} + x_{i+k}),    k = 1 … radius
+
 namespace sage {
 SAGE_ABI_BEGIN
 namespace detail {
@@ -32,11 +33,15 @@ struct block_sums {
   SAGE_INLINE bool add(index_t k, V (&sum)[blur_block], V const& below1, V const& below2, V& below3,
                        V& above0, V const& above1, V const& above2) {
     V const w = broadcast_from<V>(weight + k);
-    sum[0] = multiply_add(w, above0 + load_lanes<V>(below - k * Pitch), sum[0]);
+    above0 = above0 + load_lanes<V>(below - k * Pitch);
+    V const inner = below1 + above1;
+    sum[0] = multiply_add(w, above0, sum[0]);
+    sum[1] = multiply_add(w, inner, sum[1]);
     above0 = load_lanes<V>(above + k * Pitch);
-    sum[3] = multiply_add(w, below3 + above0, sum[3]);
-    sum[1] = multiply_add(w, below1 + above1, sum[1]);
-    sum[2] = multiply_add(w, below2 + above2, sum[2]);
+    below3 = below3 + above0;
+    V const other = below2 + above2;
+    sum[3] = multiply_add(w, below3, sum[3]);
+    sum[2] = multiply_add(w, other, sum[2]);
     below3 = load_lanes<V>(again - k * Pitch);
     return left == k + 1;
   }
