@@ -174,31 +174,33 @@ class blur_plan {
 
   // The columns j … of a row: zeros beyond the image.
   template <class V>
-  SAGE_INLINE void load_strip(A const* row, index_t j, A* to) const {
-    if (j + strip <= width_) {
+  SAGE_INLINE static void load_strip(A const* row, index_t j, index_t width, A* to) {
+    if (j + strip <= width) {
       SAGE_UNROLL
       for (index_t p = 0; p < strip; p += lane_traits<V>::width)
         store_lanes<V>(to + p, load_lanes<V>(row + j + p));
     } else {
-      for (index_t p = 0; p < strip; ++p) to[p] = j + p < width_ ? row[j + p] : A(0);
+      for (index_t p = 0; p < strip; ++p) to[p] = j + p < width ? row[j + p] : A(0);
     }
   }
 
   // The vertical pass of the rows y … y + rows − 1.
   template <class V>
   SAGE_INLINE void blur_columns(plane<A const> const& x, index_t y, index_t rows, A* buffer, A* to) const {
-    index_t const n = rounded_up(rows, blur_block);
-    for (index_t j = 0; j < width_; j += strip) {
-      for (index_t c = 0; c < rows + 2 * radius_; ++c) {
-        index_t const from = row_index_[static_cast<std::size_t>(y + c)];
+    index_t const n = rounded_up(rows, blur_block), lines = rows + 2 * radius_, width = width_, pitch = x.pitch;
+    index_t const* const index = row_index_.data() + y;
+    for (index_t j = 0; j < width; j += strip) {
+      A const* const columns = x.data;
+      for (index_t c = 0; c < lines; ++c) {
+        index_t const from = index[c];
         if (from < 0) {
           clear<V>(buffer + c * strip, strip);
         } else {
-          load_strip<V>(x.row(from), j, buffer + c * strip);
-          prefetch_element<1>(x.row(from), j + strip);
+          load_strip<V>(columns + from * pitch, j, width, buffer + c * strip);
+          prefetch_element<1>(columns + from * pitch, j + strip);
         }
       }
-      clear<V>(buffer + (rows + 2 * radius_) * strip, (n - rows) * strip);
+      clear<V>(buffer + lines * strip, (n - rows) * strip);
       blur_lines_of<V, strip>(weight_.data(), radius_, buffer + radius_ * strip, n, packs_from<V>(j), to + j,
                               pitch_);
     }
@@ -235,7 +237,7 @@ class blur_plan {
     index_t const n = rounded_up(height_ + 2 * radius_, blur_block);
     for (index_t j = 0; j < width_; j += strip) {
       clear<V>(buffer, 2 * radius_ * strip);
-      for (index_t y = 0; y < height_; ++y) load_strip<V>(g.row(y), j, buffer + (2 * radius_ + y) * strip);
+      for (index_t y = 0; y < height_; ++y) load_strip<V>(g.row(y), j, width_, buffer + (2 * radius_ + y) * strip);
       clear<V>(buffer + (2 * radius_ + height_) * strip, (n - height_) * strip);
       index_t const packs = packs_from<V>(j), columns = std::min(width_ - j, strip);
       blur_lines_of<V, strip>(weight_.data(), radius_, buffer + radius_ * strip, n, packs, sums, strip);
