@@ -120,7 +120,7 @@ class blur_plan {
 
   // The vertical pass runs ahead of the horizontal by at most these bytes, and both stay in a second cache of 512 KiB
   // beside as many rows of the image, the map and the results.
-  static constexpr index_t band_bytes = index_t(128) << 10;
+  static constexpr index_t band_bytes = index_t(80) << 10;
 
   /// Asks for memory while a group of rows is in the horizontal pass: the image where the next band's vertical pass will
   /// read, in the next plane if planes follow one another, and what the caller has for this group.
