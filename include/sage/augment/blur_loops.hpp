@@ -28,15 +28,20 @@ struct block_sums {
   V even[blur_block], odd[blur_block];
 
   /// Tap k from here of the positions below1 … and above0 …; true where it is the last. below3 becomes the next step's
-  /// below1, above0 its above2.
+  /// below1, above0 its above2. Additions and multiply-adds come in pairs: one after the other they take a tenth longer
+  /// on Zen 3.
   SAGE_INLINE bool add(index_t k, V (&sum)[blur_block], V const& below1, V const& below2, V& below3,
                        V& above0, V const& above1, V const& above2) {
     V const w = broadcast_from<V>(weight + k);
-    sum[0] = multiply_add(w, above0 + load_lanes<V>(below - k * Pitch), sum[0]);
+    above0 = above0 + load_lanes<V>(below - k * Pitch);
+    V const inner = below1 + above1;
+    sum[0] = multiply_add(w, above0, sum[0]);
+    sum[1] = multiply_add(w, inner, sum[1]);
     above0 = load_lanes<V>(above + k * Pitch);
-    sum[3] = multiply_add(w, below3 + above0, sum[3]);
-    sum[1] = multiply_add(w, below1 + above1, sum[1]);
-    sum[2] = multiply_add(w, below2 + above2, sum[2]);
+    below3 = below3 + above0;
+    V const other = below2 + above2;
+    sum[3] = multiply_add(w, below3, sum[3]);
+    sum[2] = multiply_add(w, other, sum[2]);
     below3 = load_lanes<V>(again - k * Pitch);
     return left == k + 1;
   }

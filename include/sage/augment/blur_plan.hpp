@@ -4,11 +4,11 @@
 #include <sage/augment/border.hpp>
 #include <sage/augment/gaussian_weights.hpp>
 #include <sage/augment/plane.hpp>
+#include <sage/augment/row_lanes.hpp>
 #include <sage/augment/row_loops.hpp>
 #include <sage/augment/scratch.hpp>
 #include <sage/core/config.hpp>
 #include <sage/core/index.hpp>
-#include <sage/exec/transpose.hpp>
 #include <sage/math/lane_traits.hpp>
 #include <sage/math/pack.hpp>
 
@@ -120,7 +120,7 @@ class blur_plan {
 
   // The vertical pass runs ahead of the horizontal by at most these bytes, and both stay in a second cache of 512 KiB
   // beside as many rows of the image, the map and the results.
-  static constexpr index_t band_bytes = index_t(128) << 10;
+  static constexpr index_t band_bytes = index_t(80) << 10;
 
   /// Asks for memory while a group of rows is in the horizontal pass: the image where the next band's vertical pass will
   /// read, in the next plane if planes follow one another, and what the caller has for this group.
@@ -174,31 +174,35 @@ class blur_plan {
 
   // The columns j … of a row: zeros beyond the image.
   template <class V>
-  SAGE_INLINE void load_strip(A const* row, index_t j, A* to) const {
-    if (j + strip <= width_) {
+  SAGE_INLINE static void load_strip(A const* row, index_t j, index_t width, A* to) {
+    if (j + strip <= width) {
       SAGE_UNROLL
       for (index_t p = 0; p < strip; p += lane_traits<V>::width)
         store_lanes<V>(to + p, load_lanes<V>(row + j + p));
     } else {
-      for (index_t p = 0; p < strip; ++p) to[p] = j + p < width_ ? row[j + p] : A(0);
+      for (index_t p = 0; p < strip; ++p) to[p] = j + p < width ? row[j + p] : A(0);
     }
   }
 
-  // The vertical pass of the rows y … y + rows − 1.
+  // The vertical pass of the rows y … y + rows − 1. (What does not change has names of its own: after a store through a
+  // vector, a compiler reads members again.)
   template <class V>
   SAGE_INLINE void blur_columns(plane<A const> const& x, index_t y, index_t rows, A* buffer, A* to) const {
-    index_t const n = rounded_up(rows, blur_block);
-    for (index_t j = 0; j < width_; j += strip) {
-      for (index_t c = 0; c < rows + 2 * radius_; ++c) {
-        index_t const from = row_index_[static_cast<std::size_t>(y + c)];
+    index_t const n = rounded_up(rows, blur_block), lines = rows + 2 * radius_, width = width_,
+                  pitch = x.pitch;
+    index_t const* const index = row_index_.data() + y;
+    A const* const image = x.data;
+    for (index_t j = 0; j < width; j += strip) {
+      for (index_t c = 0; c < lines; ++c) {
+        index_t const from = index[c];
         if (from < 0) {
           clear<V>(buffer + c * strip, strip);
         } else {
-          load_strip<V>(x.row(from), j, buffer + c * strip);
-          prefetch_element<1>(x.row(from), j + strip);
+          load_strip<V>(image + from * pitch, j, width, buffer + c * strip);
+          prefetch_element<1>(image + from * pitch, j + strip);
         }
       }
-      clear<V>(buffer + (rows + 2 * radius_) * strip, (n - rows) * strip);
+      clear<V>(buffer + lines * strip, (n - rows) * strip);
       blur_lines_of<V, strip>(weight_.data(), radius_, buffer + radius_ * strip, n, packs_from<V>(j), to + j,
                               pitch_);
     }
@@ -210,14 +214,14 @@ class blur_plan {
     constexpr index_t width = lane_traits<V>::width;
     index_t const n = rounded_up(width_, blur_block);
     A *const lines = buffer + radius_ * width, *const sums = buffer + this->buffer();
-    rows_to_lanes<V>(from, pitch_, rows, lines);
+    rows_to_lanes<V>(from, pitch_, rows, width_, lines);
     for (index_t c = 0; c < radius_; ++c) {
       pad<V>(lines, c - radius_);
       pad<V>(lines, width_ + c);
     }
     clear<V>(lines + (width_ + radius_) * width, (n - width_) * width);
     blur_lines_of<V, width>(weight_.data(), radius_, lines, n, 1, sums, width, meanwhile);
-    lanes_to_rows<V>(sums, to);
+    lanes_to_rows<V>(sums, to, pitch_, width_);
   }
 
   // What stands at the coordinate c outside of the lines.
@@ -235,7 +239,8 @@ class blur_plan {
     index_t const n = rounded_up(height_ + 2 * radius_, blur_block);
     for (index_t j = 0; j < width_; j += strip) {
       clear<V>(buffer, 2 * radius_ * strip);
-      for (index_t y = 0; y < height_; ++y) load_strip<V>(g.row(y), j, buffer + (2 * radius_ + y) * strip);
+      for (index_t y = 0; y < height_; ++y)
+        load_strip<V>(g.row(y), j, width_, buffer + (2 * radius_ + y) * strip);
       clear<V>(buffer + (2 * radius_ + height_) * strip, (n - height_) * strip);
       index_t const packs = packs_from<V>(j), columns = std::min(width_ - j, strip);
       blur_lines_of<V, strip>(weight_.data(), radius_, buffer + radius_ * strip, n, packs, sums, strip);
@@ -256,11 +261,11 @@ class blur_plan {
     A *const lines = buffer + 2 * radius_ * width, *const sums = buffer + this->buffer();
     index_t const n = rounded_up(width_ + 2 * radius_, blur_block);
     clear<V>(buffer, 2 * radius_ * width);
-    rows_to_lanes<V>(g.row(y), g.pitch, rows, lines);
+    rows_to_lanes<V>(g.row(y), g.pitch, rows, width_, lines);
     clear<V>(lines + width_ * width, (n - width_) * width);
     blur_lines_of<V, width>(weight_.data(), radius_, buffer + radius_ * width, n, 1, sums, width);
     fold<V, width>(sums, 1, width_, column_index_.data());
-    lanes_to_rows<V>(sums + radius_ * width, to);
+    lanes_to_rows<V>(sums + radius_ * width, to, pitch_, width_);
   }
 
   // Adds what the coordinates outside of n positions have received to the positions that stand there.
@@ -272,27 +277,6 @@ class blur_plan {
           A* const at = sums + (index[c] + radius_) * Pitch + p;
           store_lanes<V>(at, load_lanes<V>(at) + load_lanes<V>(sums + c * Pitch + p));
         }
-  }
-
-  // Rows into lanes, zeros in lanes without a row; and lanes into rows.
-  template <class V>
-  SAGE_INLINE void rows_to_lanes(A const* from, index_t pitch, index_t rows, A* to) const {
-    constexpr int width = lane_traits<V>::width;
-#if SAGE_SIMD
-    if constexpr (is_pack<V>)
-      if (rows == width) return exec::detail::rows_to_columns<width>(from, pitch, width_, to);
-#endif
-    for (index_t j = 0; j < width_; ++j)
-      for (index_t l = 0; l < width; ++l) to[j * width + l] = l < rows ? from[l * pitch + j] : A(0);
-  }
-  template <class V>
-  SAGE_INLINE void lanes_to_rows(A const* from, A* to) const {
-    constexpr int width = lane_traits<V>::width;
-#if SAGE_SIMD
-    if constexpr (is_pack<V>) return exec::detail::columns_to_rows<width>(from, to, pitch_, width_);
-#endif
-    for (index_t j = 0; j < width_; ++j)
-      for (index_t l = 0; l < width; ++l) to[l * pitch_ + j] = from[j * width + l];
   }
 
   index_t radius_, height_, width_;

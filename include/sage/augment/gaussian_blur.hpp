@@ -24,7 +24,7 @@ SAGE_ABI_BEGIN
 /// Edge:      images smaller than the radius are reflected as often as it takes; one row or column is
 ///            constant.
 /// Errors:    argument_error (sigma outside (0, 10000], truncate < 0, an even kernel_size), before any write.
-/// Cost:      2·radius + 2 multiply-adds and 2·radius additions per pixel; scratch per thread: a band of rows of 128 KiB
+/// Cost:      2·radius + 2 multiply-adds and 2·radius additions per pixel; scratch per thread: a band of rows of 80 KiB
 ///            or less (16 rows at least), 16 rows, and 32 lines of the longer side and 4·radius.
 struct gaussian_blur {
   double sigma = 4;

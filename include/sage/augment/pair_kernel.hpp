@@ -63,6 +63,16 @@ SAGE_INLINE void blend(A const* s, A const* u, A const* v, index_t n, A* out) {
   });
 }
 
+/// s·u + (1 − s)·v and s·v + (1 − s)·u.
+template <class V, class A>
+SAGE_INLINE void blend_both(A const* s, A const* u, A const* v, index_t n, A* out, A* reverse) {
+  sweep<V>(n, [&]<class P>(std::type_identity<P>, index_t j) SAGE_INLINE_LAMBDA {
+    P const a = load_lanes<P>(s + j), b = P(A(1)) - a, x = load_lanes<P>(u + j), y = load_lanes<P>(v + j);
+    store_lanes<P>(out + j, rounded_product(a, x) + rounded_product(b, y));
+    store_lanes<P>(reverse + j, rounded_product(a, y) + rounded_product(b, x));
+  });
+}
+
 /// x⁺ and x⁻ of N·C planes; one task per plane.
 template <class T, class Bound>
 struct pair_kernel {
@@ -98,8 +108,10 @@ struct pair_kernel {
           if (to_minus != nullptr) prefetch_element<2>(to_minus, at);
         });
         A const* const s = dense_row(maps, n, 0, y, map);
-        write<V>(plus, n, c, y, s, x.row(y), a, up);
-        write<V>(minus, n, c, y, s, a, x.row(y), down);
+        A *const more = target(plus, n, c, y, up), *const less = target(minus, n, c, y, down);
+        blend_both<V>(s, x.row(y), a, width, more, less);
+        if (more == up) write(plus, n, c, y, up);
+        if (less == down) write(minus, n, c, y, down);
       }
     }
   }
@@ -111,15 +123,15 @@ struct pair_kernel {
     return v.data != nullptr && v.stride[3] == 1 && v.stride[2] == v.extent[3] ? v.row(n, c, 0) : nullptr;
   }
 
-  template <class V>
-  SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* s,
-                                A const* u, A const* v, A* copy) {
-    if (to.data == nullptr) return;
-    T* const row = to.row(n, c, y);
+  // Where row y of a result is computed: in its place or, if it has none of neighbouring accumulators, in `copy`.
+  SAGE_INLINE static A* target(image_view<T> const& to, index_t n, index_t c, index_t y, A* copy) {
     if constexpr (std::is_same_v<T, A>)
-      if (to.has_dense_rows()) return blend<V>(s, u, v, to.extent[3], row);
-    blend<V>(s, u, v, to.extent[3], copy);
-    scatter(copy, to.extent[3], row, to.stride[3], false);
+      if (to.data != nullptr && to.has_dense_rows()) return to.row(n, c, y);
+    return copy;
+  }
+
+  SAGE_INLINE static void write(image_view<T> const& to, index_t n, index_t c, index_t y, A const* copy) {
+    if (to.data != nullptr) scatter(copy, to.extent[3], to.row(n, c, y), to.stride[3], false);
   }
 };
 
