@@ -3,6 +3,8 @@
 
 #include "reference/batch.hpp"
 
+#include <sage/augment/gaussian_blur.hpp>
+#include <sage/augment/saliency_pair.hpp>
 #include <sage/loss/consistency.hpp>
 #include <sage/loss/cross_entropy.hpp>
 #include <sage/loss/sage.hpp>
@@ -94,5 +96,10 @@ int main() {
                                        sage::views(embeddings(x[3]), embeddings(x[4]), embeddings(x[5])),
                                        labels, sage::views(logits(g[0]), logits(g[1]), sage::skip),
                                        sage::views(embeddings(g[3]), embeddings(g[4]), embeddings(g[5])));
+  });
+  count("blur pair 1x3x64x64", {3 * 64 * 64, 3 * 64 * 64, 64 * 64}, 1, 1, [](auto& x, auto& g, auto&) {
+    auto const image = [](auto& v) { return sage::strided_view{v.data(), sage::extents{1, 3, 64, 64}}; };
+    sage::saliency_pair{sage::gaussian_blur{.sigma = 4}}(
+        image(x[0]), sage::strided_view{x[2].data(), sage::extents{1, 64, 64}}, image(g[0]), image(g[1]));
   });
 }
