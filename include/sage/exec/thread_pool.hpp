@@ -24,7 +24,9 @@ namespace exec {
 /// the pool and are joined by its destructor; calls from several threads wait for each other.
 ///
 /// A worker that has nothing to do spins for 40 µs, so that calls in quick succession find it awake, then sleeps.
-/// Nobody waits for a worker that has taken no task: a call ends when all tasks are done, by whomever.
+/// Every thread begins with tasks of its own, neighbours and the same in each call of as many, whose memory it may find in
+/// its caches; who is done helps the others. Nobody waits for a worker that has taken no task: a call ends when all tasks
+/// are done, by whomever.
 ///
 /// What a body throws, in whatever thread, is thrown to the caller when all tasks are done; of several the first.
 ///
@@ -36,9 +38,11 @@ class thread_pool {
   /// Errors: std::system_error where the system has no more threads; those that were started are joined.
   explicit thread_pool(int count) : thread_pool() {  // so that the destructor runs, whatever is thrown here
     if (count <= 1) return;
+    shares_ = std::make_unique<share[]>(static_cast<std::size_t>(count));
     threads_ = std::make_unique<std::thread[]>(static_cast<std::size_t>(count - 1));
+    share_count_ = count;
     for (; workers_ < count - 1; ++workers_)
-      threads_[static_cast<std::size_t>(workers_)] = std::thread([this] { work(); });
+      threads_[static_cast<std::size_t>(workers_)] = std::thread([this, own = workers_ + 1] { work(own); });
   }
   thread_pool(thread_pool const&) = delete;
   thread_pool& operator=(thread_pool const&) = delete;
@@ -73,17 +77,20 @@ class thread_pool {
     std::lock_guard const one_caller(caller_);
     std::uint32_t const number = call_number_.load(std::memory_order_relaxed) + 1;
     // Closed while it changes: a worker that has read anything of the new call, see take_tasks, takes no task of the old.
-    next_.store(ticket(number, closed), std::memory_order_relaxed);
+    for (int s = 0; s < share_count_; ++s)
+      next_of(s).store(ticket(number, closed), std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
     call_.store([](void const* b, index_t i) { (*static_cast<Body const*>(b))(i); },
                 std::memory_order_relaxed);
     body_.store(&body, std::memory_order_relaxed);
     count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
     left_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
-    next_.store(ticket(number, 0), std::memory_order_release);
+    for (int s = 0; s < share_count_; ++s)
+      next_of(s).store(ticket(number, first_of(s, static_cast<std::uint32_t>(count))),
+                       std::memory_order_release);
     call_number_.store(number, std::memory_order_release);
     call_number_.notify_all();
-    take_tasks(number);
+    take_tasks(number, 0);
     for (;;) {
       std::uint32_t const left = spin_while(left_, [](std::uint32_t n) { return n != 0; });
       if (left == 0) break;
@@ -101,12 +108,23 @@ class thread_pool {
   thread_pool() = default;
 
   static constexpr std::uint32_t closed = 0xffffffff;
-  // The next task: the number of its call, so that no worker takes a task of another call than it thinks.
+  // The next task of a share: the number of its call, so that no worker takes a task of another call than it thinks.
   static constexpr std::uint64_t ticket(std::uint32_t call, std::uint32_t task) noexcept {
     return std::uint64_t(call) << 32 | task;
   }
 
-  void work() {
+  // The tasks that one thread begins with. Each has a cache line to itself.
+  struct alignas(64) share {
+    std::atomic<std::uint64_t> next{0};
+  };
+  std::atomic<std::uint64_t>& next_of(int s) noexcept { return shares_[static_cast<std::size_t>(s)].next; }
+  // The first task of share s of `count` tasks.
+  std::uint32_t first_of(int s, std::uint32_t count) const noexcept {
+    return static_cast<std::uint32_t>(std::uint64_t(count) * static_cast<std::uint64_t>(s) /
+                                      static_cast<std::uint64_t>(share_count_));
+  }
+
+  void work(int own) {
     std::uint32_t seen = 0;
     awake_.fetch_add(1, std::memory_order_relaxed);
     for (;;) {
@@ -118,20 +136,26 @@ class thread_pool {
       }
       seen = call_number_.load(std::memory_order_acquire);
       if (stopping_.load(std::memory_order_relaxed)) return;
-      take_tasks(seen);
+      take_tasks(seen, own);
     }
   }
 
-  void take_tasks(std::uint32_t number) {
+  void take_tasks(std::uint32_t number, int own) {
+    take_share(number, own);
+    for (int s = own + 1; s < share_count_; ++s) take_share(number, s);
+    for (int s = 0; s < own; ++s) take_share(number, s);
+  }
+  void take_share(std::uint32_t number, int s) {
+    std::atomic<std::uint64_t>& next = next_of(s);
     for (;;) {
-      std::uint64_t now = next_.load(std::memory_order_acquire);
+      std::uint64_t now = next.load(std::memory_order_acquire);
       auto const call = call_.load(std::memory_order_relaxed);
       void const* const body = body_.load(std::memory_order_relaxed);
       std::uint32_t const count = count_.load(std::memory_order_relaxed),
                           task = static_cast<std::uint32_t>(now);
-      if (now >> 32 != number || task >= count) return;
+      if (now >> 32 != number || task >= first_of(s + 1, count)) return;
       std::atomic_thread_fence(std::memory_order_acquire);
-      if (!next_.compare_exchange_strong(now, now + 1, std::memory_order_acq_rel)) continue;
+      if (!next.compare_exchange_strong(now, now + 1, std::memory_order_acq_rel)) continue;
       perform(call, body, static_cast<index_t>(task));
       if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_one();
     }
@@ -182,12 +206,13 @@ class thread_pool {
 
   int workers_ = 0;
   long process_ = this_process();
+  int share_count_ = 0;  // one for each thread
+  std::unique_ptr<share[]> shares_;
   std::unique_ptr<std::thread[]> threads_;
   std::mutex caller_;
   std::atomic<void (*)(void const*, index_t)> call_{nullptr};
   std::atomic<void const*> body_{nullptr};
   std::atomic<std::uint32_t> count_{0};
-  std::atomic<std::uint64_t> next_{0};
   std::atomic<std::uint32_t> left_{0};         // tasks that are not done
   std::atomic<std::uint32_t> call_number_{0};  // of the latest call; workers wait for it to change
   std::atomic<int> awake_{0};                  // workers that do not sleep
