@@ -76,7 +76,7 @@ class thread_pool {
     }
     std::lock_guard const one_caller(caller_);
     std::uint32_t const number = call_number_.load(std::memory_order_relaxed) + 1;
-    // Closed while it changes: a worker that has read anything of the new call, see take_tasks, takes no task of the old.
+    // Closed while it changes: a worker that has read anything of the new call, see take_share, takes no task of the old.
     for (int s = 0; s < share_count_; ++s)
       next_of(s).store(ticket(number, closed), std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
