@@ -112,12 +112,15 @@ session::session(std::string const& json_path, int repetitions, double seconds)
 }
 
 session::~session() {
-  if (!has_context_) return;
-  json_.Finalize();
+  if (has_context_) json_.Finalize();
   json_file_.close();
   std::error_code failed;
-  if (std::uncaught_exceptions() == 0) std::filesystem::rename(part_of(json_path_), json_path_, failed);
-  if (failed) std::cerr << "cannot rename " << part_of(json_path_) << ": " << failed.message() << '\n';
+  if (!has_context_) {
+    std::filesystem::remove(part_of(json_path_), failed);
+  } else if (std::uncaught_exceptions() == 0) {
+    std::filesystem::rename(part_of(json_path_), json_path_, failed);
+  }
+  if (failed) std::cerr << "cannot finish " << part_of(json_path_) << ": " << failed.message() << '\n';
 }
 
 bool session::ReportContext(Context const& context) {

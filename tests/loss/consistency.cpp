@@ -260,8 +260,8 @@ TEMPLATE_TEST_CASE("Two classes diverge as they do beside a third one of probabi
   constexpr TestType inf = std::numeric_limits<TestType>::infinity(),
                      nan = std::numeric_limits<TestType>::quiet_NaN(),
                      largest = std::numeric_limits<TestType>::max();
-  std::vector<TestType> const exotic{0,    TestType(1e-30), 1,        -3,  TestType(88.5), -200,
-                                     1e30, largest,         -largest, inf, -inf,           nan};
+  std::vector<TestType> const exotic{
+      0, TestType(1e-30), 1, -3, TestType(88.5), -200, TestType(1e30), largest, -largest, inf, -inf, nan};
   auto const n = static_cast<index_t>(exotic.size()), rows = n * n * n * n;
   std::vector<TestType> z, other, z_3, other_3;
   for (index_t i = 0; i < rows; ++i) {

@@ -6,8 +6,6 @@
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
 
-#include <limits>
-
 namespace sage {
 SAGE_ABI_BEGIN
 
@@ -45,10 +43,8 @@ struct jensen_shannon {
   SAGE_HD SAGE_INLINE void accumulate(sums<V>& a, probability_pair<V> const& c, Kept const& kept_here) const {
     using T = scalar_of<V>;
     V const s = kept_here[0], log_greater = kept_here[1], s2 = s * s;
-    // Beyond the ratio of the largest to the smallest number the lesser is 0, and 0 · ∞ must not arise;
-    // nor NaN of a class that neither has.
-    V const limit = V(T(std::numeric_limits<T>::max_exponent + std::numeric_limits<T>::digits));
-    V const log_lesser = log_greater - math::smaller(math::magnitude(c.apart), limit);
+    // Beyond the largest log ratio the lesser is 0, and 0 · ∞ must not arise; nor NaN of a class that neither has.
+    V const log_lesser = log_greater - math::smaller(math::magnitude(c.apart), math::largest_log_ratio<V>());
     auto const p_greater = c.difference > V(0);
     V const p_log = c.p * math::select(p_greater, log_greater, log_lesser);
     V const q_log = c.q * math::select(p_greater, log_lesser, log_greater);

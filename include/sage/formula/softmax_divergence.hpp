@@ -6,8 +6,6 @@
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
 
-#include <limits>
-
 namespace sage {
 SAGE_ABI_BEGIN
 
@@ -123,7 +121,7 @@ struct softmax_divergence {
             math::select(moderate, zero, m.q),
             math::select(moderate, between, zero),
             math::select(moderate, math::difference_error(m.p, m.q, between), zero),
-            largest_error<V>(),
+            math::largest_difference_error<V>(),
             math::exponent_factor_of<V>(1 / temperature)};
   }
 
@@ -278,12 +276,6 @@ struct softmax_divergence {
   template <class V>
   SAGE_HD SAGE_INLINE static V largest_difference() {
     return math::largest_number<V>() / V(scalar_of<V>(8));
-  }
-  /// Of the difference of two finite numbers.
-  template <class V>
-  SAGE_HD SAGE_INLINE static V largest_error() {
-    using limits = sage::detail::limits<scalar_of<V>>;
-    return V(limits::max() * limits::epsilon());
   }
   template <class V, class Kept>
   SAGE_HD SAGE_INLINE probability_pair<V> pair_of(Kept const& kept_here, normalizers<V> const& n) const {

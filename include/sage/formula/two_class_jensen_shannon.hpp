@@ -6,8 +6,6 @@
 #include <sage/math/lanes.hpp>
 #include <sage/math/row.hpp>
 
-#include <limits>
-
 namespace sage {
 SAGE_ABI_BEGIN
 
@@ -97,8 +95,7 @@ struct two_class_jensen_shannon {
   template <class V>
   SAGE_HD SAGE_INLINE differences<V> conclude(logits<V> const& z, row<V> const&) const {
     V const a = bounded(math::rounded(V(z.p_0 - z.p_1))), b = bounded(math::rounded(V(z.q_0 - z.q_1)));
-    // Of infinite differences it is what none is of finite ones, and finite.
-    V const largest_rest = V(limits<V>::max() * limits<V>::epsilon());
+    V const largest_rest = math::largest_difference_error<V>();  // and that of infinite differences
     V const a_rest = math::smaller(math::difference_error(z.p_0, z.p_1, a), largest_rest),
             b_rest = math::smaller(math::difference_error(z.q_0, z.q_1, b), largest_rest);
     V const apart = math::rounded(V(a - b));
@@ -159,9 +156,8 @@ struct two_class_jensen_shannon {
     using T = scalar_of<V>;
     auto const is_near = y.u < V(T(0.25));
     V const lesser = math::log_or_log1p(is_near, math::select(is_near, y.u, V(V(1) + y.u))).log;
-    // Beyond the ratio of the largest to the smallest number s or S is 0, and 0 · ∞ must not arise.
-    V const limit = V(T(std::numeric_limits<T>::max_exponent + std::numeric_limits<T>::digits));
-    V const other = math::smaller(V(math::magnitude(of.x) - lesser), limit);
+    // Beyond the largest log ratio s or S is 0, and 0 · ∞ must not arise.
+    V const other = math::smaller(V(math::magnitude(of.x) - lesser), math::largest_log_ratio<V>());
     auto const first = y.s > y.S;
     return {math::select(first, lesser, other) - l.first, math::select(first, other, lesser) - l.second};
   }
@@ -189,9 +185,6 @@ struct two_class_jensen_shannon {
   }
 
  private:
-  template <class V>
-  using limits = sage::detail::limits<scalar_of<V>>;
-
   template <class V>
   SAGE_HD SAGE_INLINE static auto is_second(row<V> const& r) {
     return r.column == broadcast_integer<integer_of<V>>(1);

@@ -133,6 +133,19 @@ SAGE_HD SAGE_INLINE V smallest_normal() {
   return V(sage::detail::limits<scalar_of<V>>::min());
 }
 
+/// Beyond what rounding takes from any difference of finite numbers, see difference_error.
+template <class V>
+SAGE_HD SAGE_INLINE V largest_difference_error() {
+  using limits = sage::detail::limits<scalar_of<V>>;
+  return V(limits::max() * limits::epsilon());
+}
+/// Beyond the logarithm of the ratio of two probabilities of which neither is 0.
+template <class V>
+SAGE_HD SAGE_INLINE V largest_log_ratio() {
+  using limits = std::numeric_limits<scalar_of<V>>;
+  return V(scalar_of<V>(limits::max_exponent + limits::digits));
+}
+
 /// x^p for x ≥ 0 as exp(p log x), 0 at x = 0. Relative error 1 + 2 |p log x| units of the last place: where x^p ≤ 1 the
 /// absolute error stays below 2 units of the last place of 1, whatever p is, for y e^−y ≤ 1/e.
 template <class V>
